@@ -32,6 +32,7 @@ from pets.schema.rules import Rule, rules_of
 from pets.schema.schema_text import described, html
 from pets.schema.settings import ENCODINGS, PEOPLE
 from pets.schema.text_column import Text
+from pets.schema.twin.hints import Hint, Twin, hint
 
 __all__ = [
     "Boolean",
@@ -155,10 +156,16 @@ class Schema:
     >>> stays = Table(Unit("id", max_rows=3), {"id": Identifier(), "days": Integer(1, 14)})
     >>> Schema({"stays": stays}, dataset="demo").table("stays").unit.max_rows
     3
+
+    Attributes:
+        tables: by name.
+        dataset: the root of the ledger.
+        twin: how invented rows shall look. No plan rests on it, and it is no part of the digest.
     """
 
     tables: Mapping[str, Table]
     dataset: str = "local"
+    twin: Twin = field(default=Twin(), compare=False)
 
     UNNAMED: ClassVar[str] = "local"
     """The dataset of a schema that names none: it cannot be the root of a ledger that outlives the process."""
@@ -178,6 +185,11 @@ class Schema:
         for name in self.tables:
             self.fields(name)
         check_ids(self.tables)
+        if not isinstance(self.twin, Twin):
+            raise SchemaError(f"twin must be a Twin, not {shown(self.twin)}")
+        for name in self.twin.hints:
+            for column in self.twin.of(name):
+                self.twin.check(self.tables, name, column)
         object.__setattr__(self, "_digest", digest(self.to_json()))
 
     def table(self, name: str) -> Table:
@@ -235,6 +247,15 @@ class Schema:
         """The canonical form."""
         return {"dataset": self.dataset, "tables": {name: table.to_json() for name, table in self.tables.items()}}
 
+    def to_file(self) -> Json:
+        """The canonical form with all hints for invented rows, as a file may hold it."""
+        out = self.to_json()
+        for name, hints in self.twin.hints.items():
+            columns = self.tables[name].columns
+            for column, one in hints.items():
+                out["tables"][name]["columns"][column] |= one.to_json(columns[column])
+        return out if self.twin.pack is None else out | {"dummy": self.twin.pack}
+
     @classmethod
     @plain_arguments(SchemaError, "Schema.load")
     def load(cls, source: str | Path | Mapping[str, Any]) -> Schema:
@@ -275,7 +296,7 @@ class Schema:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Schema, (dict(self.tables), self.dataset))
+        return (Schema, (dict(self.tables), self.dataset, self.twin))
 
 
 def _nullable(domain: Domain) -> Domain:
@@ -318,12 +339,47 @@ def _from_form(source: object, place: Place, folder: Path | None) -> Schema:
             raise place.error(error, given, key) from None
     tables: dict[str, Table] = {}
     entries = form.mapping(given.get("tables"), "tables")
+    hints: dict[str, dict[str, Hint]] = {}
     for name, table in entries.items():
         try:
             tables[name] = _table(table, place, folder)
+            hints[name] = _hints(table, tables[name], place)
         except SchemaError as error:
             raise place.error(SchemaError(_about(name, error)), entries, name) from None
-    return Schema(tables) if given.get("dataset") is None else Schema(tables, form.text(given["dataset"], "dataset"))
+    twin = Twin(None if given.get("dummy") is None else _pack(given, place, folder), hints)
+    for name, some in twin.hints.items():
+        for column in some:
+            try:
+                twin.check(tables, name, column)
+            except SchemaError as error:
+                raise place.error(error, entries[name]["columns"], column) from None
+    dataset = Schema.UNNAMED if given.get("dataset") is None else form.text(given["dataset"], "dataset")
+    return Schema(tables, dataset, twin)
+
+
+def _hints(value: Any, table: Table, place: Place) -> dict[str, Hint]:
+    found: dict[str, Hint] = {}
+    for name, entry in value["columns"].items():
+        if isinstance(entry, Mapping):
+            try:
+                one = hint(entry, table.columns[name], name, table.rules)
+            except SchemaError as error:
+                raise place.error(SchemaError(f"column {shown(name)}: {error}"), value["columns"], name) from None
+            found |= {} if one is None else {name: one}
+    return found
+
+
+def _pack(given: Mapping[str, Any], place: Place, folder: Path | None) -> str:
+    """A pack's name, or its folder beside the schema's file."""
+    try:
+        name = form.text(given["dummy"], "dummy")
+        if "/" not in name:
+            return name
+        if folder is None:
+            raise SchemaError("a pack's folder is read only where the schema itself is loaded from a file; name a pack")
+        return str(folder / name)
+    except SchemaError as error:
+        raise place.error(error, given, "dummy") from None
 
 
 def _about(name: str, error: SchemaError) -> str:

@@ -14,6 +14,8 @@ MAX_RANKS = 8
 """Sets of columns within which a snapshot ranks rows at most."""
 MAX_SLOTS = 2_000_000
 """Groups that an answer has at most."""
+HINTS = ("refers", "weights", "shape")
+"""Settings of a column that only invented rows rest on: no part of the schema's canonical form."""
 PEOPLE = 2**27
 """People that a table holds at most, unless it says otherwise."""
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "iso-8859-15", "cp850", "utf-16")
@@ -69,7 +71,7 @@ class Part:
     @property
     def optional(self) -> tuple[str, ...]:
         """A column's own names that may be left out: neither what every column has nor what it needs."""
-        return tuple(s.name for s in self.settings if not s.needed and s not in _EMPTY)
+        return tuple(s.name for s in self.settings if not s.needed and s not in _EMPTY and s.name not in HINTS)
 
 
 SCHEMA = Part(
@@ -83,6 +85,13 @@ SCHEMA = Part(
             "The name under which the account is kept. Tables that share people share a dataset. A ledger that "
             "outlives the process needs one.",
             "local",
+        ),
+        Setting(
+            "dummy",
+            "the name of a pack, such as `nhs`, or the folder of one's own beside the file",
+            "Invented rows are made by the pack, as far as its tables and columns are those of the schema. It is no "
+            "part of the schema's digest.",
+            "(they are drawn from the columns)",
         ),
     ),
 )
@@ -176,6 +185,34 @@ _EMPTY = (
 )
 
 
+_HINT = "Public, made up or published, never read from rows, and no part of the schema's digest."
+_REFERS = Setting(
+    "refers",
+    "a table and its identifier, such as `visits.visit`",
+    f"Invented rows hold values of that column, of the same person. {_HINT}",
+    "(each row has its own)",
+)
+_WEIGHTS = Setting(
+    "weights",
+    "values, each with a number, such as `{F: 52, M: 48}`",
+    f"How often invented rows hold each; one that is not named is not drawn. {_HINT}",
+    "(each as often)",
+)
+
+
+def _shape(words: str, more: str = "") -> Setting:
+    said = f"Of which shape invented values are, within `min` and `max`.{more} {_HINT}"
+    return Setting("shape", words, said, "(even)")
+
+
+_BANDS = "`bands` and a weight for each of so many equal parts of the range (`bands 1 4 2`), or `even`"
+_OF_TIMES = _shape(_BANDS)
+_OF_NUMBERS = _shape(
+    "`geometric MEAN` or `poisson MEAN` (from `min` on), `normal MEAN SPREAD`, `skewed MEDIAN SPREAD` (log-normal), "
+    + _BANDS,
+    " Of the `days` that a rule computes, it shapes how far the second day lies behind the first.",
+)
+
 _NUMBERS = (
     Setting("decimal", "`.` or `,`", "The decimal mark of the file.", "."),
     Setting(
@@ -212,7 +249,7 @@ def _kind(kind: str, about: str, *settings: Setting, what: str = "") -> Part:
 
 KINDS = {
     "identifier": _kind(
-        "identifier", "Names a person or a record. It is compared as exact text and never appears in a query."
+        "identifier", "Names a person or a record. It is compared as exact text and never appears in a query.", _REFERS
     ),
     "category": _kind(
         "category",
@@ -224,6 +261,7 @@ KINDS = {
         Setting("trim", "`true` or `false`", "Whether blanks around a text are cut before it is compared.", "false"),
         Setting("case", "`exact` or `fold`", "`fold`: upper and lower case are the same.", "exact"),
         Setting("map", "pairs of texts", "Another spelling, and the value that it stands for.", "{}"),
+        _WEIGHTS,
         what="a category",
     ),
     "integer": _kind(
@@ -237,6 +275,7 @@ KINDS = {
             "What becomes of a fraction (`nearest`: halves go up). Without it, a number with a fraction is unreadable.",
             "null",
         ),
+        _OF_NUMBERS,
         *_NUMBERS,
     ),
     "real": _kind(
@@ -246,6 +285,7 @@ KINDS = {
         Setting("min", "a number", "The least value."),
         Setting("max", "a number", "The greatest value: `min` and a whole number of steps."),
         Setting("step", "a number above 0", "The distance between neighbouring values."),
+        _OF_NUMBERS,
         *_NUMBERS,
     ),
     "date": _kind(
@@ -253,6 +293,7 @@ KINDS = {
         "Calendar days. A day outside counts as missing; it is not clamped.",
         Setting("min", "a day such as 2019-04-01", "The first day."),
         Setting("max", "a day such as 2024-03-31", "The last day, itself included."),
+        _OF_TIMES,
         *_TIMES,
     ),
     "datetime": _kind(
@@ -268,6 +309,7 @@ KINDS = {
         Setting(
             "step", "`second`, `minute` or `hour`", "How long a step is. `min` and `max` are whole ones.", "minute"
         ),
+        _OF_TIMES,
         *_TIMES,
     ),
     "time": _kind(
@@ -292,6 +334,7 @@ KINDS = {
             "as 08:30 and 08:30:15 are always read.",
             "(none)",
         ),
+        _OF_TIMES,
     ),
     "text": _kind(
         "text",
@@ -311,6 +354,7 @@ KINDS = {
         "boolean",
         "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0 (also 1.0 and 0.0), in any case and with "
         "blanks around. Other words are a category.",
+        _WEIGHTS,
     ),
 }
 """The types of columns."""

@@ -28,6 +28,7 @@ from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.derived_targets import derived_codes
 from pets.synthetic.dummy_data.fill import Codes, fill, stream
+from pets.synthetic.dummy_data.links import Placed, numbers, placed
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.dummy_data.people.cohort import Cohort, cohort, looked_up
 from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
@@ -146,32 +147,30 @@ def _wanted(query: Query | None, schema: Schema, rows: int, seed: int) -> tuple[
 
 def _codes(
     name: str, schema: Schema, rows: int, seed: int, query: Query | None = None, wanted: tuple[Wish, ...] | Cohort = ()
-) -> tuple[Codes, dict[str, Codes]]:
-    """The person of each row of a table, and its codes."""
-    table = schema.tables[name]
-    rows = min(rows, table.people * table.unit.max_rows)
-    if isinstance(wanted, Cohort):  # the first people are they, and those who follow are anybody
-        meant, made, places = wanted.wishes(name)
-        others = table.people - wanted.people
-        left = min(rows - len(made), others * table.unit.max_rows)  # else one person more would get what is over
-        rest = _people(table.unit.max_rows, left, others, stream(seed, name))
-        person = np.concatenate([made, rest + wanted.people])
-        return person, fill(name, table, len(person), seed, meant, np.append(places, np.full(left, -1)))
-    person = _people(table.unit.max_rows, rows, table.people, stream(seed, name))
+) -> tuple[Placed, dict[str, Codes]]:
+    """The rows of a table with their people, and their codes."""
+    table, hints = schema.tables[name], schema.twin.of(name)
+    if isinstance(wanted, Cohort):
+        here = placed(schema, name, rows, seed, wanted)
+        return here, fill(name, table, len(here.person), seed, *here.wishes, hints)
+    here = placed(schema, name, rows, seed)
+    person = here.person
     mine: list[Mapping[str, Any]] = []
     if query is not None and query.table == name:
         mine = [wish.own for wish in wanted]
     elif query is not None and schema.tables[query.table].person_table == name:
         mine = [wish.person for wish in wanted]
     # every second person is made to a wish, the same one in every table
-    which = np.where(person % 2 == 0, person // 2 % len(mine), -1) if mine else np.full(rows, -1, dtype=np.int64)
-    return person, fill(name, table, rows, seed, mine, which)
+    none = np.full(len(person), -1, dtype=np.int64)
+    which = np.where(person % 2 == 0, person // 2 % len(mine), -1) if mine else none
+    return here, fill(name, table, len(person), seed, mine, which, hints)
 
 
 def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
     """How many people of the plain dummy data have a row that meets a query's conditions: the fewest of any part."""
     schema = listed(schema, query)
-    person, codes = _codes(query.table, schema, rows, seed)
+    here, codes = _codes(query.table, schema, rows, seed)
+    person = here.person
     owner = schema.table(query.table).person_table
     held = {} if owner is None else _codes(owner, schema, rows, seed)[1]
     if owner is not None:
@@ -207,39 +206,23 @@ def _table(
 ) -> Any:
     import pyarrow as pa
 
-    person, codes = _codes(name, schema, rows, seed, query, wanted)
-    table, rows = schema.tables[name], len(person)
+    here, codes = _codes(name, schema, rows, seed, query, wanted)
+    table, cohort_of = schema.tables[name], wanted if isinstance(wanted, Cohort) else None
     columns = {}
     for column, domain in table.columns.items():
-        if column == table.unit.column:
-            columns[column] = _labels("DUMMY", person)
-        elif isinstance(domain, Identifier):
-            columns[column] = _labels("DUMMY", np.arange(rows, dtype=np.int64))
+        if isinstance(domain, Identifier):
+            columns[column] = _labels("DUMMY", numbers(schema, name, column, rows, seed, cohort_of, here))
         elif not (isinstance(domain, Category) and domain.lookup is not None):
             columns[column] = render(domain, codes[column], stream(seed, name, column, "token"))
     return pa.table(columns)
 
 
-def _labels(prefix: str, numbers: npt.NDArray[np.int64]) -> Any:
+def _labels(prefix: str, given: npt.NDArray[np.int64]) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    digits = pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 8, padding="0")
+    digits = pc.utf8_lpad(pa.array(given, mask=given < 0).cast(pa.string()), 8, padding="0")
     return pc.binary_join_element_wise(pa.scalar(prefix), digits, "-")
-
-
-def _people(max_rows: int, rows: int, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Which invented person each row belongs to: numbers of rows fall off geometrically, up to ``max_rows``.
-
-    Where the rows need more than ``most`` people that way, the first of these get as many rows as they may have.
-    """
-    sizes = np.minimum(random.geometric(0.5, size=rows), max_rows)[:most]
-    room = max_rows - sizes
-    lacking = rows - int(sizes.sum())
-    if lacking > 0:
-        sizes = sizes + np.clip(lacking - (np.cumsum(room) - room), 0, room)
-    ends = np.cumsum(sizes)
-    return np.searchsorted(ends, np.arange(rows), side="right").astype(np.int64)
 
 
 def render(domain: Domain, codes: Codes, random: np.random.Generator) -> Any:

@@ -8,12 +8,13 @@ from tests.docs.markdown import WRITTEN, cell, table, wrapped
 
 EXAMPLE = """\
 dataset: hospital
+dummy: nhs
 tables:
   people:
     unit: {column: person, max_rows: 1, rows: 1, trim: true}
     columns:
       person: {type: identifier}
-      born: {type: date, min: 1910-01-01, max: 2024-03-31, nullable: false}
+      born: {type: date, min: 1910-01-01, max: 2024-03-31, nullable: false, shape: bands 1 2 3 3 2}
   stays:
     unit:
       {column: person, max_rows: 20, rows: 3, trim: true, rank_within: [[ward], [ward, admitted.week]],
@@ -22,32 +23,34 @@ tables:
     people: 5000000
     encoding: latin-1
     columns:
-      person: {type: identifier, nullable: false, null: ["0"]}
+      person: {type: identifier, nullable: false, null: ["0"], refers: people.person}
       episode: {type: identifier}
       delivery: {type: integer, min: 1, max: 999, nullable: false}
       admitted:
         {type: date, min: 2019-04-01, max: 2024-03-31, nullable: true, null: "1800-01-01", format: dd/mm/yyyy,
          tz: Europe/London}
       discharged: {type: date, min: 2019-04-01, max: 2024-06-30}
-      died: {type: boolean, nullable: true, null: ["?"]}
+      died: {type: boolean, nullable: true, null: ["?"], weights: {true: 3, false: 97}}
       arrived:
         {type: datetime, min: 2019-04-01 00:00, max: 2024-03-31 23:59, step: minute, nullable: true, null: "1800-01-01",
-         format: dd/mm/yyyy hh:mm, tz: Europe/London}
-      rang: {type: time, min: 06:00, max: 21:59, step: minute, nullable: true, null: ["0000"], format: hhmm}
+         format: dd/mm/yyyy hh:mm, tz: Europe/London, shape: even}
+      rang:
+        {type: time, min: 06:00, max: 21:59, step: minute, nullable: true, null: ["0000"], format: hhmm,
+         shape: bands 1 3 2}
       diagnosis: {type: text, max_length: 7, form: icd10, nullable: true, null: [NA, "-"]}
       died_on: {type: date, min: 2019-04-01, max: 2024-06-30}
       ward:
         {type: category, values: [A, B, C], nullable: true, null: [NA, "-9"], trim: true, case: fold,
-         map: {alpha: A}}
+         map: {alpha: A}, weights: {A: 5, B: 3, C: 1}}
       wing: {type: category, values: [East, West], lookup: {column: ward, map: {A: East, B: West}}}
       house: {type: category, values: [Old, New], lookup: {column: ward, file: houses.csv, key: ward, value: house}}
       days:
         {type: integer, min: 0, max: 2000, nullable: true, null: ["99999"], round: floor, decimal: ",",
-         thousands: ".", prefix: [about], suffix: [d, Tage]}
+         thousands: ".", prefix: [about], suffix: [d, Tage], shape: geometric 4}
       years: {type: integer, min: 0, max: 5}
       drugs:
         {type: real, min: 0, max: 1000, step: 0.01, nullable: true, null: "-1", decimal: ",", thousands: ".",
-         prefix: £, suffix: [GBP]}
+         prefix: £, suffix: [GBP], shape: skewed 40 0.8}
       care: {type: real, min: 0, max: 1000, step: 0.01}
       cost: {type: real, min: 0, max: 2000, step: 0.01}
     rules:

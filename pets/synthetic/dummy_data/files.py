@@ -90,7 +90,7 @@ def _forget_answers(target: Path) -> None:
 
 
 def _beside(dummy: Bundle, work: Path) -> None:
-    (work / SCHEMA).write_text(json.dumps(dummy.schema.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (work / SCHEMA).write_text(json.dumps(dummy.schema.to_file(), indent=1, ensure_ascii=False) + "\n", "utf-8")
     if dummy.dictionary is not None:
         _copy_csv(dummy.dictionary, work / DICTIONARY)
     if dummy.answers is not None:

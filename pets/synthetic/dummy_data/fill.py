@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from pets.schema.dates import Date
 from pets.schema.domain import Category, Domain, Identifier
 from pets.schema.rules import Columns, Derived, OnlyWhen, Unique, gaps
 from pets.schema.schema import Table
+from pets.schema.twin.hints import Hint
 from pets.synthetic.dummy_data.query_targets import filled, narrowed
+from pets.synthetic.dummy_data.shapes import drawn
 
 NULL_SHARE = 0.03
 
@@ -32,8 +35,18 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(name.encode("utf-8")) for name in names)])
 
 
-def fill(name: str, table: Table, rows: int, seed: int, wishes: Wished, which: Codes) -> dict[str, Codes]:
+def fill(
+    name: str,
+    table: Table,
+    rows: int,
+    seed: int,
+    wishes: Wished,
+    which: Codes,
+    hints: Mapping[str, Hint] = MappingProxyType({}),
+) -> dict[str, Codes]:
     """The codes of every column but identifiers and look-ups; ``which`` says which wish a row is made to (-1: none).
+
+    ``hints`` say what values shall look like; a wish goes before them.
 
     Raises :class:`UserError` where a unique column has fewer values than there are rows.
     """
@@ -45,16 +58,21 @@ def fill(name: str, table: Table, rows: int, seed: int, wishes: Wished, which: C
     for column, domain in columns.items():
         if _drawn(domain) and column not in linked and column not in derived:
             random = stream(seed, name, column)
-            out[column] = random.integers(0, domain.cells, size=rows, dtype=np.int64)
+            out[column] = drawn(domain, hints.get(column), rows, random)
             for i, wish in enumerate(wishes):
                 if column in wish:
                     place = groups[i + 1][1]
+                    if column in hints:  # those that meet it stay as they look
+                        met = (out[column][place] >= wish[column][0]) & (out[column][place] <= wish[column][1])
+                        place = place[~met]
                     out[column][place] = random.integers(wish[column][0], wish[column][1] + 1, size=len(place))
     if linked:
         out |= {column: np.zeros(rows, dtype=np.int64) for column in linked}
         for i, place in groups:
             wish = narrowed(table, wishes[i]) if i >= 0 else {}
-            for column, codes in _chained(columns, table, wish, len(place), stream(seed, name, "", str(i))).items():
+            for column, codes in _chained(
+                columns, table, wish, len(place), stream(seed, name, "", str(i)), hints
+            ).items():
                 out[column][place] = codes
     _distinct(name, table, rows, seed, out)
     _blank(name, table, rows, seed, wishes, groups, out)
@@ -68,7 +86,12 @@ def _drawn(domain: Domain) -> bool:
 
 
 def _chained(
-    columns: Columns, table: Table, wish: Mapping[str, Range], rows: int, random: np.random.Generator
+    columns: Columns,
+    table: Table,
+    wish: Mapping[str, Range],
+    rows: int,
+    random: np.random.Generator,
+    hints: Mapping[str, Hint],
 ) -> dict[str, Codes]:
     """Columns whose order or distance is ruled: each drawn within what those before it leave."""
     names, tight = gaps(columns, table.rules, wish)
@@ -82,11 +105,41 @@ def _chained(
                 low, near = np.maximum(low, codes + int(least)), True
             if np.isfinite(most):
                 high, near = np.minimum(high, codes + int(most)), True
+        shaped = _shaped(names, index, done, columns, table, hints, rows, random)
+        if shaped is not None:
+            done.append(np.clip(shaped, low, high))
+            continue
         share = random.random(rows)
         # what comes after something else mostly comes soon after it: stays of days, not of half the window
         span = (high - low + 1) * (share**4 if near else share)
         done.append(np.minimum(low + span.astype(np.int64), high))
     return dict(zip(names, done, strict=True))
+
+
+def _shaped(
+    names: tuple[str, ...],
+    index: int,
+    done: list[Codes],
+    columns: Columns,
+    table: Table,
+    hints: Mapping[str, Hint],
+    rows: int,
+    random: np.random.Generator,
+) -> Codes | None:
+    """A ruled column's codes by its own shape, or by that of the days since one before it; ``None``: it has neither."""
+    name = names[index]
+    for rule in table.rules:
+        if not isinstance(rule, Derived) or rule.how != "days" or name not in rule.parts:
+            continue
+        shape = hints.get(rule.column, Hint()).shape
+        (other,) = [part for part in rule.parts if part != name]
+        if shape is not None and shape[0] != "even" and other in names[:index]:
+            target: Any = columns[rule.column]
+            apart = target.lo + drawn(target, hints[rule.column], rows, random)
+            before = days(columns[other], done[names.index(other)])
+            at: Codes = before + (apart if rule.parts[1] == name else -apart)
+            return at - int(days(columns[name], np.zeros(1, dtype=np.int64))[0])
+    return drawn(columns[name], hints[name], rows, random) if name in hints else None
 
 
 def _distinct(name: str, table: Table, rows: int, seed: int, out: dict[str, Codes]) -> None:

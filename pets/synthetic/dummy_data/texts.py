@@ -30,7 +30,7 @@ def listed(schema: Schema, query: Query | None = None) -> Schema:
         for column, domain in table.columns.items():
             columns[column] = _category(domain, said.get(column, [])) if isinstance(domain, Text) else domain
         tables[name] = replace(table, columns=columns)
-    return Schema(tables, schema.dataset)
+    return Schema(tables, schema.dataset, schema.twin)
 
 
 def named(schema: Schema, query: Query) -> dict[str, list[str]]:

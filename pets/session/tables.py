@@ -18,6 +18,7 @@ from pets.rows.linked import Linked, apart, one_set
 from pets.rows.remarks import LeftOut, unseen
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
+from pets.rows.spark.spark_session import beside
 from pets.rows.sql_url import embedded
 from pets.schema.people import named
 from pets.schema.schema import Schema
@@ -67,7 +68,15 @@ class Holdings:
         return tuple(self._snapshots)
 
     def snapshot(self, table: str) -> Snapshot:
-        """The snapshot that queries on a table read; raises :class:`QueryError` where there is none."""
+        """The snapshot that queries on a table read; raises :class:`QueryError` where there is none.
+
+        Raises :class:`UserError` where the Spark that would count it was stopped: found out later, it would be charged.
+        """
+        if self._engine == "spark":
+            beside()
+        return self._held(table)
+
+    def _held(self, table: str) -> Snapshot:
         self._schema.table(table)
         if not self._snapshots:
             raise QueryError(f"this session was opened without data; pass data={{{table!r}: source}} to release")
@@ -120,11 +129,11 @@ class Holdings:
 
     def report(self, table: str | None) -> Report:
         """For the custodian only: the fate of every row of a table."""
-        return self.snapshot(table or self.tables[0]).report
+        return self._held(table or self.tables[0]).report
 
     def remarks(self, table: str, share: float) -> tuple[str, ...]:
         """For the custodian only: what to mend in a table's schema, each with its remedy."""
-        held = self.snapshot(table)
+        held = self._held(table)
         return held.report.remarks(share) + self._unseen(held, share)
 
     @property
@@ -163,7 +172,7 @@ class Holdings:
                 "and a folder"
             )
         for name, source in sources_of(self._schema, data).items():
-            before = self.snapshot(name).report
+            before = self._held(name).report
             made = append(self._schema, name, source, self._folder, progress=self._progress, limits=self._limits)
             with self._lock:
                 self._snapshots[name] = made

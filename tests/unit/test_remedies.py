@@ -33,6 +33,7 @@ PERSONS = {
     "pets/rows/spark/sources.py: was changed while it was read": "it needs a Spark: spark/test_changing.py has it",
     "pets/rows/spark/sources.py: is not read on Spark": "it needs a Spark: spark/test_making.py has it",
     "pets/rows/spark/spark_session.py: NO_JAVA": "what is installed is the administrator's act",
+    "pets/rows/spark/spark_session.py: raise UserError(STOPPED)": "it needs a Spark: spark/test_ended.py has it",
     "pets/rows/spark/spark_session.py: Spark Connect": "where a program runs is the administrator's act",
     "pets/rows/spark/staged.py: all workers reach": "what workers reach is the administrator's act",
     "pets/rows/spark/staged.py: of a type that is not read": "it needs a Spark, and a type that Arrow lacks",

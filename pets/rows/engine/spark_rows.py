@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pets.common.entropy import random_id
 from pets.rows.engine import stopping
 from pets.rows.people.lowered import People
+from pets.rows.spark.jobs import Tagged
 from pets.rows.spark.spark_session import alive, beside, parts
 
 if TYPE_CHECKING:
@@ -66,30 +67,6 @@ class SparkBackend:
     def to_pyarrow(self, expression: Any) -> pa.Table:
         """What an expression over :meth:`table` comes to, if it ends in the time that it may take."""
         return collected(self.session, sql_of(expression))
-
-
-class Tagged:
-    """The jobs that Spark runs for one thread, by a tag beside the caller's own.
-
-    Args:
-        context: the SparkContext.
-    """
-
-    def __init__(self, context: Any) -> None:
-        self._context, self._tag = context, f"pets-{random_id()}"
-
-    def interrupt(self) -> None:
-        """End those that run."""
-        self._context.cancelJobsWithTag(self._tag)
-
-    @contextlib.contextmanager
-    def tagged(self) -> Iterator[None]:
-        """What this thread asks for meanwhile has the tag."""
-        self._context.addJobTag(self._tag)
-        try:
-            yield
-        finally:
-            self._context.removeJobTag(self._tag)
 
 
 def collected(session: Any, sql: str) -> pa.Table:

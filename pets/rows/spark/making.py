@@ -23,6 +23,7 @@ from pets.rows.roster import too_many
 from pets.rows.scratch_db import sweep
 from pets.rows.sources import plain
 from pets.rows.spark import worker
+from pets.rows.spark.jobs import Tagged
 from pets.rows.spark.spark_session import beside, parts, url_of
 from pets.rows.spark.staged import OnSpark, Stager, check_all
 from pets.rows.stored.counters import SUFFIX, fixed
@@ -55,6 +56,7 @@ class Making:
         self._views: list[str] = []
         self._kept: dict[str, tuple[int, int]] = {}  # of each table with people: how many, and their rows that are kept
         self.label = "Spark"
+        self.jobs = Tagged(self._session.sparkContext)
 
     def close(self) -> None:
         """Drop the views; what they read goes with the folder."""
@@ -96,10 +98,12 @@ class Making:
                 f"count(*) FILTER (WHERE n{place} > 0), coalesce(sum(least(n{place}, {one.table.unit.max_rows})), 0)"
                 for place, one in enumerate(held.values())
             ]
-            sums = [f"count(*) FILTER (WHERE {made})", "count(*) FILTER (WHERE least <> most)", *kept]
+            sums = [f"count(*) FILTER (WHERE {made})", "count(*) FILTER (WHERE ids > 1)", *kept]
+            added = ["count(*) AS ids", *(f"sum(n{place}) AS n{place}" for place in range(len(held)))]
+            # (by id first: to find the least of a person's texts, Spark would sort all rows)
             people, two, *each = self.run(
-                f"SELECT {', '.join(sums)} FROM (SELECT {', '.join(['min(pid) AS least', 'max(pid) AS most', *own])} "
-                f"FROM ({everybody}) GROUP BY person)",
+                f"SELECT {', '.join(sums)} FROM (SELECT {', '.join(added)} FROM (SELECT person, {', '.join(own)} "
+                f"FROM ({everybody}) GROUP BY person, pid) GROUP BY person)",
                 "finding people",
             ).fetchall()[0]
             self._kept = dict(zip(held, zip(each[::2], each[1::2], strict=True), strict=True))
@@ -113,7 +117,7 @@ class Making:
         raise InternalError("no salt tells all people apart")
 
     def write(self, name: str, new: Path, public_id: str) -> Report:
-        """Rank a staged table and write its parts into a folder; gives the fate of every row, but for those kept."""
+        """Rank a staged table and write its parts into a folder; gives the fate of every row."""
         table, one = self._schema.table(name), self._staged[name]
         kind = whole_kind(table.unit.max_rows)
         fates, unattached, disagreeing = dict(one.staged.fates), 0, 0
@@ -142,10 +146,11 @@ class Making:
             frame = self._session.sql(f"SELECT {listed} FROM {view}")
         self._put(frame.sortWithinPartitions("rank"), new / "spark", f"{public_id}-{{:05}}.parquet")
         people, kept = self._kept.get(name, (one.staged.rows_valid, one.staged.rows_valid))
-        written_rows = self.run(f"SELECT count(*) FILTER (WHERE rank = 1), count(*) FROM {self.kept(new)}", "counting")
-        check_all(written_rows.fetchall()[0], (people, kept))
+        report = report_of(one.staged, people, fates, unattached, disagreeing)
+        report = completed(self.run, report, self.kept(new), table.unit.max_rows)
+        check_all((report.kept_per_k[0], report.rows_kept), (people, kept))
         limit(name, table, people)
-        return report_of(one.staged, people, fates, unattached, disagreeing)
+        return report
 
     def count(self, name: str, new: Path, public_id: str) -> int | None:
         """Write how many rows are kept of each person, so that rows can be added; gives the code of the last arrival.
@@ -155,7 +160,7 @@ class Making:
         one, arrival = self._staged[name], self._schema.table(name).unit.arrival
         assert arrival is not None
         seen = f"SELECT person, CAST(max(rank) AS INT) AS seen FROM {self.kept(new)} GROUP BY person"
-        ids = f"SELECT person, min(pid) AS id FROM {one.staged.relation} GROUP BY person"
+        ids = f"SELECT DISTINCT person, pid AS id FROM {one.staged.relation}"
         people = self._session.sql(
             f"SELECT i.id, i.person, k.seen FROM ({ids}) i JOIN ({seen}) k ON i.person = k.person"
         )
@@ -197,13 +202,13 @@ class Making:
         names = list(one.settled())
         values = ", ".join(["person", "h", *(f"{sql} AS {name}" for name, sql in one.settled().items())])
         base = self._view(self._session.sql(f"SELECT {values} FROM {one.staged.relation}").repartition("person"))
-        listed, alike = ", ".join(["person", *names]), ", ".join(["person", "h", *names])
+        listed, alike = ", ".join(["person", *names]), ", ".join(["h", *names])
         again = "CASE WHEN occurrence = 1 THEN h ELSE xxhash64(xxhash64(h, occurrence)) END"
         order = ", ".join([*([] if arrival is None else [arrival]), again, *names, "occurrence"])
         return self._session.sql(
             f"SELECT {listed}, n FROM (SELECT {listed}, row_number() OVER (PARTITION BY person ORDER BY {order}) AS n "
-            f"FROM (SELECT *, row_number() OVER (PARTITION BY {alike} ORDER BY h) AS occurrence FROM {base})) "
-            f"WHERE n <= {max_rows}"
+            f"FROM (SELECT *, row_number() OVER alike - rank() OVER alike + 1 AS occurrence FROM {base} "
+            f"WINDOW alike AS (PARTITION BY person ORDER BY {alike}))) WHERE n <= {max_rows}"
         )
 
     def _attached(self, frame: Any, person: OnSpark, columns: Mapping[str, str]) -> Any:
@@ -281,27 +286,31 @@ def make_on_spark(
 ) -> dict[str, Made]:
     """Make tables ready as one set and store them.
 
+    Where it breaks off, also by Ctrl-C, its jobs are ended before what they have written is removed.
+
     Raises:
-        DataError: one plain sentence for the custodian, and nothing is sealed.
+        DataError: one plain sentence for the custodian, and nothing is sealed, unless it says so.
     """
     sweep(stores[0].folder)
     ids = {table: random_id() for table in tables}
     reports: dict[str, Report] = {}
     with ExitStack() as files:
         making = Making(schema, sources, files.enter_context(stores[0].writing(random_id())))
-        try:
+
+        def made() -> list[New]:
             making.stage(tables, {t: s.key()[0] if key is None else key for t, s in zip(tables, stores, strict=True)})
             written = []
             for table, store in zip(tables, stores, strict=True):
                 new = files.enter_context(store.writing(ids[table]))
-                report = making.write(table, new, ids[table])
-                most = schema.table(table).unit.max_rows
-                reports[table] = completed(making.run, report, making.kept(new), most)
+                reports[table] = making.write(table, new, ids[table])
                 manifest = manifest_of(schema, table, ids[table], set_id, reports[table]) | {"engine": "spark"}
                 if len(tables) == 1 and not fixed(schema, table):
                     manifest["arrived"] = making.count(table, new, ids[table])
                 written.append(New(store, new, manifest))
-            held = commit(written)
+            return written
+
+        try:
+            held = commit(making.jobs.apart(made))
         except UserError:
             raise
         except Exception as error:

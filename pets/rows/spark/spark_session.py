@@ -50,7 +50,13 @@ NO_JAVA = (
     "install openjdk-17-jre-headless), or set JAVA_HOME to where one is"
 )
 
+STOPPED = (
+    "the Spark session on which this was to run was stopped, and another one is not started in its place; start one "
+    "again (SparkSession.builder.….getOrCreate()), and ask again"
+)
+
 _beside: dict[str, Any] = {}
+_ours: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -59,7 +65,7 @@ def beside(theirs: Any = None) -> Any:
 
     Raises:
         MissingExtraError: without pyspark, or without a Java that runs it.
-        UserError: for a session of Spark Connect, which has no sessions beside it.
+        UserError: for a session of Spark Connect, which has no sessions beside it; where the caller's was stopped.
     """
     found = running() if theirs is None else theirs
     if type(found).__module__.startswith("pyspark.sql.connect"):
@@ -84,7 +90,8 @@ def running() -> Any:
     """The Spark session of this process; a local one on all cores is started where there is none.
 
     Its master, packages and settings are those of the environment (``SPARK_CONF_DIR``, ``PYSPARK_SUBMIT_ARGS``).
-    Raises :class:`MissingExtraError` without pyspark, or without a Java that runs it.
+    Raises :class:`MissingExtraError` without pyspark, or without a Java that runs it, and :class:`UserError` where the
+    caller's was used before and is stopped: what runs on their cluster is never counted on this machine unasked.
     """
     try:
         from pyspark.errors import PySparkException
@@ -95,6 +102,8 @@ def running() -> Any:
         return SparkSession.active()
     except PySparkException:
         pass
+    if any(application not in _ours for application in _beside):
+        raise UserError(STOPPED)
     if not java():
         raise MissingExtraError(NO_JAVA)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else a worker's Python is the first that is found
@@ -102,7 +111,9 @@ def running() -> Any:
         builder = SparkSession.builder.appName("pets")
         for name, value in QUIET.items():
             builder = builder.config(name, value)
-        return builder.getOrCreate()
+        started = builder.getOrCreate()
+        _ours.add(str(started.sparkContext.applicationId))
+        return started
     except PySparkException as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
             raise

@@ -17,8 +17,7 @@ from pets.rows.coding.cell import ABOVE, Cell, code_kind
 from pets.rows.ranking import person_seed, row_hash
 from pets.rows.sources import nested
 from pets.rows.spark.sources import Standing, opened
-from pets.rows.spark.spark_session import parts, url_of
-from pets.rows.spark.worker import coder
+from pets.rows.spark.spark_session import parts as parts
 from pets.rows.staged.staging import Staged, counted, read_of, selection
 from pets.schema.domain import Identifier
 from pets.schema.schema import Table
@@ -85,13 +84,15 @@ class Stager:
             kinds = {"pid": "STRING", "person": "BIGINT", "h": "BIGINT"} | kinds
         before = Standing.of(self._session, frame, label)
         try:
-            self.write(frame, chosen.setup, sql, kinds, view)
+            coded = self.write(frame, chosen.setup, sql, kinds, view)
         except Exception:
             before.check(self._session)
             raise
         before.check(self._session)
         self._kinds[view] = kinds
-        return OnSpark(counted(run, view, table, columns), view, label, table, columns)
+        staged = counted(run, view, table, columns)
+        check_all(staged.rows_read, coded)
+        return OnSpark(staged, view, label, table, columns)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -102,33 +103,40 @@ class Stager:
         """Give the people of a staged table their codes under the salt of now; its view stays what it is called."""
         again = f"{one.view}_{len(self._made)}"  # (plans and logs show it, so it does not tell the salt)
         sql = f"SELECT * REPLACE ({person_code(self.salt)} AS person) FROM batch"
-        self.write(self._session.table(one.view), (), sql, self._kinds[one.view], again)
+        coded = self.write(self._session.table(one.view), (), sql, self._kinds[one.view], again)
+        check_all(self._session.table(again).count(), coded)
         self._session.table(again).createOrReplaceTempView(one.view)
 
     @staticmethod
     def _coded(table: Table) -> list[str]:
         return [column for column, domain in table.columns.items() if not isinstance(domain, Identifier)]
 
-    def write(self, frame: Any, setup: tuple[str, ...], sql: str, kinds: Mapping[str, str], view: str) -> None:
-        """Have the workers run ``sql`` over a frame, batch by batch, and keep what it gives as a view."""
+    def write(self, frame: Any, setup: tuple[str, ...], sql: str, kinds: Mapping[str, str], view: str) -> int:
+        """Have the workers run ``sql`` over a frame, batch by batch; gives how many rows are in the view of it.
+
+        Of each task, Spark takes what one try says, and that try's file is read from then on.
+        """
         import duckdb
         from pyspark import cloudpickle
 
         from pets.rows.spark import worker
 
-        coded = self._session.sparkContext.accumulator(0)
+        form = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
+        where = self._folder / view
+        where.mkdir(mode=0o700)
         cloudpickle.register_pickle_by_value(worker)
         try:
-            form = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
-            where = self._folder / view
-            frame.mapInArrow(coder(setup, sql, duckdb.__version__, coded.add), form).write.parquet(
-                url_of(where), compression="lz4_raw"
-            )
+            coded = worker.coder(setup, sql, duckdb.__version__)
+            written = worker.stored(coded, str(where), [name for name in ("pid", "person", "h") if name in kinds])
+            found = frame.mapInArrow(written, worker.FILES).collect()
         finally:
             cloudpickle.unregister_pickle_by_value(worker)
-        parts(self._session, [where], form).createOrReplaceTempView(view)
+        files = [where / line["file"] for line in found]
+        check_all([file for file in files if file.is_file()], files)
+        rows = parts(self._session, files, form) if files else self._session.createDataFrame([], form)
+        rows.createOrReplaceTempView(view)
         self._made.append(view)
-        check_all(self._session.table(view).count(), coded.value)
+        return sum(int(line["rows"]) for line in found)
 
 
 def check_all(seen: object, wanted: object) -> None:

@@ -45,16 +45,17 @@ def _decoded(text: bytes) -> str | None:
         return None
 
 
-def coder(
-    setup: tuple[str, ...], sql: str, version: str, counted: Callable[[int], object]
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """A function for ``mapInArrow``: each batch of rows, as table ``batch``, becomes what ``sql`` selects from it.
+Batches = Callable[[Iterator["pa.RecordBatch"]], Iterator["pa.RecordBatch"]]
+"""What ``mapInArrow`` runs in each task."""
+
+
+def coder(setup: tuple[str, ...], sql: str, version: str) -> Batches:
+    """A function of batches: each of them, as table ``batch``, becomes what ``sql`` selects from it.
 
     Args:
         setup: statements that are run once in each task.
         sql: a query over ``batch`` that keeps each row by itself.
         version: of duckdb, whose hash must be one and the same in all tasks.
-        counted: is told how many rows were coded; of each task one try's calls count.
     """
 
     def coded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -84,7 +85,6 @@ def coder(
                     found = con.execute(sql).to_arrow_table()
                     con.unregister("batch")
                     held = []
-                    counted(found.num_rows)
                     yield from found.combine_chunks().to_batches()
         except Exception as error:  # what the engine says may quote a cell
             text = str(error)
@@ -95,3 +95,41 @@ def coder(
             raise RuntimeError(failed)
 
     return coded
+
+
+FILES = "file STRING, rows BIGINT"
+"""What :func:`stored` gives of each task that had rows."""
+
+
+def stored(coded: Batches, folder: str, plain: list[str]) -> Batches:
+    """A function for ``mapInArrow``: each task's rows as a file of Parquet, its name and how many rows it holds.
+
+    (Were the rows given back to Java, and written there, it would take several times as long.) Each try of a task has a
+    file of its own, and only what one of them says is taken: see :meth:`pets.rows.spark.staged.Stager.write`.
+
+    Args:
+        coded: what makes the rows.
+        folder: a folder that is there, for the workers as for the driver.
+        plain: columns whose values are nearly all different, so that no dictionary of them is made.
+    """
+
+    def written(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        from pyspark import TaskContext
+
+        task: Any = TaskContext.get()
+        name, rows = f"{task.taskAttemptId()}.parquet", 0  # (of all tries of all tasks, no two have one number)
+        file: Any = None
+        for batch in coded(batches):
+            if file is None:
+                listed = [column for column in batch.schema.names if column not in plain]
+                how: Any = {"compression": "lz4", "use_dictionary": listed, "write_statistics": False}
+                file = pq.ParquetWriter(f"{folder}/{name}", batch.schema, **how)
+            file.write_batch(batch)
+            rows += batch.num_rows
+        if file is not None:
+            file.close()
+            yield pa.RecordBatch.from_pydict({"file": [name], "rows": [rows]})
+
+    return written

@@ -62,6 +62,8 @@ class Store:
                 f"the folder {self.folder.name!r} cannot be made ({error.strerror}); choose another"
             ) from None
         self._private(self.folder, "the folder")
+        with self._between_commits():  # that it keeps no locks is said before anything is read
+            pass
         for path in (self.parts, self.json):
             if path.is_symlink() or (path.exists() and not self._ours()):
                 raise DataError(
@@ -102,15 +104,16 @@ class Store:
 
         Its name is one that whoever makes a snapshot here next sweeps away, if this process was killed.
         """
-        new = self.folder / f".pets-new-{public_id}"
-        new.mkdir(mode=0o700)
-        lock = os.open(new, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        new, lock = self.folder / f".pets-new-{public_id}", -1
         try:
+            new.mkdir(mode=0o700)
+            lock = os.open(new, os.O_RDONLY)
+            self.lock(lock, fcntl.LOCK_EX)
             yield new
         finally:
             shutil.rmtree(new, ignore_errors=True)
-            os.close(lock)
+            if lock >= 0:
+                os.close(lock)
 
     def sealed(self, new: New) -> Path:
         """Write the manifest of new parts beside them, with its seal, and see to it that all are on the disk."""
@@ -157,7 +160,13 @@ class Store:
 
     def tell(self, text: str) -> None:
         """Leave the report for the custodian, in place of the earlier one."""
-        replace_file(self.report, f"{text}\n".encode(), owner_only=True)
+        try:
+            replace_file(self.report, f"{text}\n".encode(), owner_only=True)
+        except OSError as error:
+            raise DataError(
+                f"the snapshot of table {self.table!r} was stored, but its report {self.report.name} was not "
+                f"({error.strerror}); open a session on the snapshot, whose report() says the same"
+            ) from None
 
     def of(self, schema: Schema) -> tuple[Json, Held]:
         """What :meth:`read` gives, of a snapshot that was made for this very schema."""
@@ -187,10 +196,21 @@ class Store:
         """Not while a refresh puts one file after the other in its place."""
         folder = os.open(self.folder, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_SH)
+            self.lock(folder, fcntl.LOCK_SH)
             yield
         finally:
             os.close(folder)
+
+    def lock(self, handle: int, how: int) -> None:
+        """Lock an open folder of the store; raises :class:`DataError` where the store keeps no locks."""
+        try:
+            fcntl.flock(handle, how)
+        except OSError as error:
+            raise DataError(
+                f"the folder {self.folder.name!r} lies on a store that keeps no locks ({error.strerror}), so that two "
+                "who make snapshots there could mix theirs; choose a folder on a disk of this machine, or on a store "
+                "that is mounted with locks"
+            ) from None
 
     def _checked(self) -> tuple[Json, Held]:
         changed = DataError(f"the snapshot of table {self.table!r} was changed or is incomplete; make it again")
@@ -248,8 +268,10 @@ class Store:
         """Refuse what anybody but the owner could read or change."""
         found = path.lstat() if path != self.folder else path.stat()
         wanted, mode = ("700", 0o077) if stat.S_ISDIR(found.st_mode) else ("600", 0o077)
+        name = path.name or str(path)
+        if stat.S_ISLNK(found.st_mode):
+            raise DataError(f"{what} {name} is a link, and may lead anywhere; move what it leads to into its place")
         if found.st_mode & mode or found.st_uid not in (os.geteuid(), 0):
-            name = path.name or str(path)
             raise DataError(f"{what} {name} can be read by others than its owner; run: chmod {wanted} {name}")
 
 
@@ -277,16 +299,37 @@ def commit(written: Sequence[New]) -> list[Held]:
 
     All are sealed, and all parts are where they belong and on the disk, before the first manifest is put there. What is
     cut off between two manifests leaves tables of two sets, and each of them is still whole.
+
+    Raises:
+        DataError: where the store fails; it says what has taken its place by then.
     """
-    pages = [new.store.sealed(new) for new in written]
-    folder = os.open(written[0].store.folder, os.O_RDONLY)
+    placed: list[str] = []
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        return _committed(written, placed)
+    except OSError as error:
+        folder, rest = written[0].store.folder.name, [new.store.table for new in written[len(placed) :]]
+        why = f"the folder {folder!r} could not be written to ({error.strerror or type(error).__name__})"
+        if not placed:
+            raise DataError(f"{why}, and nothing was stored; mend that, then make the snapshot again") from None
+        old = f", but not {', '.join(map(repr, rest))}" if rest else ""
+        raise DataError(
+            f"{why} when the new snapshots of {', '.join(map(repr, placed))} were already stored{old}; mend that, then "
+            "make all of them again together"
+        ) from None
+
+
+def _committed(written: Sequence[New], placed: list[str]) -> list[Held]:
+    pages = [new.store.sealed(new) for new in written]
+    store = written[0].store
+    folder = os.open(store.folder, os.O_RDONLY)
+    try:
+        store.lock(folder, fcntl.LOCK_EX)
         for new in written:
             new.store.place(new)
         os.fsync(folder)  # a folder of parts, or a key, may be new in it
         for new, page in zip(written, pages, strict=True):
             page.replace(new.store.json)
+            placed.append(new.store.table)
         os.fsync(folder)
         held = [new.store.held() for new in written]
         for new in written:

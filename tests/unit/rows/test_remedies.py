@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import sqlite3
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import pets
+from pets.errors import DataError
 from pets.rows.drafting import guesses
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked
@@ -124,6 +126,68 @@ def overtaken(again: bool) -> Act:
         with store.writing("more") as new:
             body = {name: one for name, one in said.items() if name != "parts"}
             return commit([New(store, new, body, tuple(Part(one.name, 0, "0" * 64) for one in held.parts))])
+
+    return act
+
+
+def failing(name: str, wrong: bool) -> Act:
+    """A store on which something of that name cannot be put in its place; or which keeps no locks."""
+    replace = Path.replace
+
+    def replaced(self: Path, target: Any) -> Path:
+        if Path(target).name.endswith(name):
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    def act(folder: Path) -> object:
+        if not wrong:
+            return made(folder=folder / "s")
+        if name == "lock":
+            with patch("pets.rows.stored.store.fcntl.flock", side_effect=OSError(38, "Function not implemented")):
+                return made(folder=folder / "s")
+        with patch.object(Path, "replace", replaced):
+            return made(folder=folder / "s")
+
+    return act
+
+
+def unreported(folder: Path) -> object:
+    with contextlib.suppress(DataError):
+        failing(".report.txt", True)(folder)
+    return Snapshot.open(SCHEMA, "t", folder / "s").report
+
+
+def half_placed(again: bool) -> Act:
+    """Two tables, of which one is put in place before the disk is full."""
+    schema = Schema({name: pets.Table(UNIT, COLUMNS) for name in ("t", "u")})
+
+    def both(folder: Path) -> object:
+        return Snapshot.make_all(schema, ["t", "u"], {"t": ROWS, "u": ROWS}, progress=False, folder=folder)
+
+    def act(folder: Path) -> object:
+        replace = Path.replace
+
+        def replaced(self: Path, target: Any) -> Path:
+            if Path(target).name == "u.json":
+                raise OSError(28, "No space left on device")
+            return replace(self, target)
+
+        if again:
+            return both(folder / "s")
+        with patch.object(Path, "replace", replaced):
+            return both(folder / "s")
+
+    return act
+
+
+def linked(moved: bool) -> Callable[[Path], object]:
+    """A part that leads elsewhere, or what it leads to in its place."""
+
+    def act(kept: Path) -> object:
+        (part,) = (kept / "t.parquet").iterdir()
+        part.rename(kept / "elsewhere")
+        part.symlink_to(kept / "elsewhere")
+        return (kept / "elsewhere").replace(part) if moved else None
 
     return act
 
@@ -254,6 +318,15 @@ CASES = [
         stored(lambda kept: key(kept).unlink(), again=True),
     ),
     Case(stored(lambda kept: key(kept).unlink()), "make it first", stored(again=True)),
+    Case(stored(linked(False)), "move what it leads to into its place", stored(linked(True))),
+    Case(failing("lock", True), "choose a folder on a disk of this machine", failing("lock", False)),
+    Case(failing(".json", True), "mend that, then make the snapshot again", failing(".json", False)),
+    Case(half_placed(False), "make all of them again together", half_placed(True)),
+    Case(
+        failing(".report.txt", True),
+        "open a session on the snapshot, whose report() says the same",
+        unreported,
+    ),
     Case(stored(manifest(layout=0)), "make it again", stored(manifest(layout=0), again=True)),
     Case(
         lambda folder: (folder / "f").touch() or made(folder=folder / "f" / "s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from pets.errors import DataError
 from pets.plan.plan import make_plan
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import tabulate
+from pets.rows.tabulate import ENGINES, tabulate
 from tests.sparks import spark
 from tests.unit.rows.spark.test_making import ASKED, SCHEMA, frame, made, on_duckdb, rows
 from tests.unit.rows.test_snapshot import everything
@@ -96,3 +97,14 @@ def test_a_snapshot_of_which_something_is_missing_does_not_open(tmp_path: Path, 
     again = made(folder)
     assert again.id != one.id and Snapshot.open(SCHEMA, "t", folder).id == again.id
     assert tabulate(make_plan(ASKED, SCHEMA), again, "spark").reveal().any()
+
+
+def test_what_no_manifest_lists_is_not_counted_though_it_lies_in_the_folder(tmp_path: Path) -> None:
+    """Such as parts that a driver had put there when it died, before the manifest that would list them."""
+    folder = tmp_path / "s"
+    made(folder)
+    for part in sorted((folder / "t.parquet").iterdir()):
+        shutil.copy(part, part.with_name(f"stray-{part.name}"))
+    plan, opened = make_plan(ASKED, SCHEMA), Snapshot.open(SCHEMA, "t", folder)
+    vectors = [tabulate(plan, opened, engine).reveal().tolist() for engine in ENGINES]
+    assert any(vectors[0]) and vectors == vectors[:1] * 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from pets.errors import DataError, InternalError
 from pets.rows.snapshot import Snapshot
 from pets.rows.stored.parts import Part, from_json, to_json
 from pets.rows.stored.store import New, Store, commit
+from pets.schema.schema import Schema
 from tests.unit.rows.test_snapshot import EVENTS, events, everything, make
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -74,7 +77,9 @@ def test_a_part_that_is_not_as_it_was_is_refused(tmp_path: Path, lost: str) -> N
     else:
         third.rename(tmp_path / "elsewhere")
         third.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match=r"was changed or is incomplete; make it again|can be read by others"):
+    with pytest.raises(
+        DataError, match=r"was changed or is incomplete; make it again|is a link, and may lead anywhere; move"
+    ):
         Snapshot.open(EVENTS, "t", folder)
 
 
@@ -166,6 +171,78 @@ def test_wherever_a_writer_stops_one_whole_snapshot_is_there_or_none(
                 [*(f"t.{end}" for end in ("json", "key", "report.txt")), f"t.parquet/{again.id}-00000.parquet"]
             )
     assert outcomes == ["old", "old", "old", "refused", "new", "new"] and ids
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> None:
+    """The disk is full when something of that name is to be put in its place, after so many times."""
+    replace, left = Path.replace, [after]
+
+    def replaced(self: Path, target: Any) -> Path:
+        if Path(target).name.endswith(name):
+            if left[0] == 0:
+                raise OSError(28, "No space left on device")
+            left[0] -= 1
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "says", "new"),
+    [
+        (".parquet", 1, "device), and nothing was stored; mend that, then make the snapshot again", []),
+        (".json", 0, "device), and nothing was stored; mend that", []),
+        (
+            ".json",
+            1,
+            "device) when the new snapshots of 't' were already stored, but not 'u'; mend that, then make",
+            ["t"],
+        ),
+    ],
+)
+def test_a_store_that_fails_is_one_sentence_that_says_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, after: int, says: str, new: list[str]
+) -> None:
+    folder = tmp_path / "s"
+    schema = Schema({"t": EVENTS.tables["t"], "u": EVENTS.tables["t"]})
+    given: Any = {"folder": folder, "progress": False}
+    sources = {"t": events(), "u": events(seed=2)}
+    before = Snapshot.make_all(schema, ("t", "u"), sources, **given)
+    with monkeypatch.context() as patch:
+        failing(patch, name, after)
+        with pytest.raises(DataError, match=re.escape(says)):
+            Snapshot.make_all(schema, ("t", "u"), sources, **given)
+    found = [one for one in ("t", "u") if Snapshot.open(schema, one, folder).id != before[one].id]
+    assert found == new and not list(folder.glob(".pets-*"))
+
+
+def test_a_report_that_cannot_be_left_is_no_snapshot_that_was_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make(EVENTS, events(), folder=tmp_path)
+    with monkeypatch.context() as patch:
+        failing(patch, ".report.txt")
+        with pytest.raises(DataError, match=r"'t' was stored, but its report t.report.txt was not \(No space"):
+            make(EVENTS, events(), folder=tmp_path)
+    assert Snapshot.open(EVENTS, "t", tmp_path).id != first.id
+
+
+def test_a_store_that_keeps_no_locks_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(EVENTS, events(), folder=tmp_path / "s")
+
+    def none(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    says = r"'s' lies on a store that keeps no locks \(Function not implemented\).*; choose a folder on a disk of this"
+    with monkeypatch.context() as patch:
+        patch.setattr("pets.rows.stored.store.fcntl", SimpleNamespace(**(vars(fcntl) | {"flock": none})))
+        with pytest.raises(DataError, match=says):
+            make(EVENTS, tmp_path / "never-looked-for.csv", folder=tmp_path / "s")
+        with pytest.raises(DataError, match=says):
+            Snapshot.open(EVENTS, "t", tmp_path / "s")
+    assert not list((tmp_path / "s").glob(".pets-*"))
 
 
 def test_what_a_manifest_lists_is_on_the_disk_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,15 @@ import pytest
 HERE = Path(__file__).parent
 
 SHOWN = 10
+SPARK = "unit/rows/spark"
+"""The tests that need a Spark, wherever they are: one process runs them, as each would start one of its own."""
+ON_SPARK = (
+    *(SPARK, "unit/session/test_on_spark.py", "unit/federated/site/test_on_spark.py"),
+    *("unit/rows/engine/test_stopping.py", "spec/test_spark.py", "generative/test_spark.py"),
+)
 SECONDS = {
     "unit/federated/deployment/test_nvflare_engine.py": 500,
+    SPARK: 200,
     "generative/test_engines.py": 105,
     "attacks/test_ledger_failpoints.py": 99,
     "attacks/test_replay.py": 98,
@@ -78,11 +85,11 @@ def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     pytest-xdist gives each an equal part of the list, one after the other; who has finished takes from others' tails.
     The other modules stay in their order, whole modules together.
     """
-    place = {(HERE / name).resolve(): name for name in SECONDS}
+    place = {(HERE / name).resolve(): name for name in SECONDS} | {(HERE / name).resolve(): SPARK for name in ON_SPARK}
     slow: dict[str, list[pytest.Item]] = {}
     rest = []
     for item in items:
-        name = place.get(item.path)
+        name = place.get(item.path) or place.get(item.path.parent)
         (rest if name is None else slow.setdefault(name, [])).append(item)
     parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
     seconds = [0] * workers

@@ -27,6 +27,8 @@ SMALL = {
     "spark.sql.codegen.wholeStage": "false",  # and so is a compiler's
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
+SUBMITTED = "--driver-memory 1g --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
+"""A Java that lives for minutes: half of its time would be spent on making its own code quick."""
 AT_ONCE = 60
 """Statements in one job."""
 
@@ -39,7 +41,7 @@ def spark() -> Any:
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_SUBMIT_ARGS", "--driver-memory 1g pyspark-shell")
+    os.environ.setdefault("PYSPARK_SUBMIT_ARGS", SUBMITTED)
     builder = SparkSession.builder.master("local[2,4]").appName("pets-tests")
     for name, value in SMALL.items():
         builder = builder.config(name, value)

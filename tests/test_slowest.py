@@ -45,4 +45,12 @@ def test_each_part_begins_with_slow_modules_and_nothing_is_lost(workers: int, mo
 
 
 def test_every_slow_module_is_there() -> None:
-    assert [name for name in slowest.SECONDS if not (Path(slowest.HERE) / name).exists()] == []
+    assert [name for name in (*slowest.SECONDS, *slowest.ON_SPARK) if not (Path(slowest.HERE) / name).exists()] == []
+
+
+def test_one_process_runs_all_that_needs_a_spark() -> None:
+    every = {path for path in slowest.HERE.rglob("test_*.py") if "tests.sparks import" in path.read_text("utf-8")}
+    every |= set((slowest.HERE / slowest.SPARK).glob("test_*.py"))
+    items = [SimpleNamespace(path=path, number=0) for path in sorted({*every, *slowest.HERE.glob("unit/*/test_*.py")})]
+    on = [one.path in every for one in slowest.dealt(items, 3)]  # type: ignore[arg-type]
+    assert sum(on) == len(every) > 10 and sum(a and not b for a, b in itertools.pairwise([*on, False])) == 1

@@ -31,7 +31,7 @@ from pets.rows.snapshot import Snapshot
 from pets.rows.spark import making, staged
 from pets.rows.tabulate import tabulate
 from tests.attacks.spark_killed import digest, report
-from tests.sparks import SMALL
+from tests.sparks import SMALL, SUBMITTED
 from tests.unit.rows.spark.test_making import ASKED, FORM, SCHEMA, lines
 
 KEY = 0x9A7C_21E5_84B1_D06F
@@ -77,7 +77,7 @@ def cluster(folder: Path) -> Any:
 
     (folder / "events").mkdir()
     os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_DIRS": str(folder / "local")}
-    os.environ["PYSPARK_SUBMIT_ARGS"] = "--driver-memory 1g pyspark-shell"
+    os.environ["PYSPARK_SUBMIT_ARGS"] = SUBMITTED
     SparkContext._ensure_initialized()
     gateway: Any = SparkContext._gateway
     deploy, option = gateway.jvm.org.apache.spark.deploy, gateway.jvm.scala.Option

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pets.federated.analyst.federation import Federation
     from pets.ledger.ledger import Ledger
     from pets.models.linear import linear
+    from pets.models.survival.kaplan_meier import kaplan_meier
+    from pets.models.survival.log_rank import log_rank
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
@@ -93,6 +95,8 @@ _HOMES = {
     "linear": "models.linear",
     "classifier": "query_model.trained.network",
     "network": "query_model.trained.network",
+    "kaplan_meier": "models.survival.kaplan_meier",
+    "log_rank": "models.survival.log_rank",
     "assess": "synthetic.assess.run",
     "explain": "session.explain",
     "PetsError": "errors",
@@ -146,6 +150,8 @@ __all__ += [
     "linear",
     "classifier",
     "network",
+    "kaplan_meier",
+    "log_rank",
     "assess",
     "explain",
     "PetsError",

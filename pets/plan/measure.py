@@ -15,7 +15,9 @@ from pets.common.codec import Json, number
 from pets.plan.predicate import Predicate, predicate_json
 from pets.query_model.traits import TRAITS, Traits
 
-MeasureKind = Literal["rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails", "moments"]
+MeasureKind = Literal[
+    "rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails", "moments", "exits"
+]
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,13 @@ class Measure:
             first), in one block.
         moments: the sums of a regression, ``cells``, over rows with a value in each of its columns, each row times its
             ``row_weight``.
+        exits: rows whose ``column`` lies in each bin and whose ``other`` is true, then those of which it is false, each
+            list multiplied by the matrix of :mod:`pets.plan.fitted.exits` (``levels`` holds their lengths; what
+            lies in bins past the first list counts in the second).
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
-        other, other_weight: the second column of a product.
+        other, other_weight: the second column of a product; the event of exits.
         limit: the greatest absolute value a cell can reach for the schema's public number of people.
     """
 
@@ -216,8 +221,10 @@ class Measure:
             out["where"] = predicate_json(self.where)
         if self.weight is not None:
             out["weight"] = self.weight.to_json()
-        if self.other is not None and self.other_weight is not None:
-            out |= {"other": self.other, "other_weight": self.other_weight.to_json()}
+        if self.other is not None:
+            out["other"] = self.other
+        if self.other_weight is not None:
+            out["other_weight"] = self.other_weight.to_json()
         if self.centre:
             out["centre"] = self.centre
         if self.breaks:

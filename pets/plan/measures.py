@@ -15,6 +15,7 @@ from pets.errors import QueryError
 from pets.plan.blocks import MAX_SUM, Blocks
 from pets.plan.bounding.bounds import Bounds
 from pets.plan.fitted.design import design_of
+from pets.plan.fitted.exits import exit_bins, max_spread, of_row
 from pets.plan.fitted.row_weights import sums_of
 from pets.plan.layout import MAX_SLOTS, bin_breaks
 from pets.plan.measure import Measure, Output, Weight
@@ -23,6 +24,7 @@ from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quant
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.bin_edges import interval_labels
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.moments import OfColumns, Spread
 from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
@@ -104,6 +106,8 @@ class Planner(Blocks):
             return self._spread(name, aggregate)
         if isinstance(aggregate, Moments):
             return self._moments(name, aggregate)
+        if isinstance(aggregate, Exits):
+            return self._exits(name, aggregate)
         if isinstance(aggregate, OfColumns):
             return self._joint(name, aggregate)
         if isinstance(aggregate, (Sum, Mean)):
@@ -263,6 +267,27 @@ class Planner(Blocks):
         units = measure.units
         needs = ((part, 1 / min(units)),)
         return Output(name, aggregate.kind, (part,), needs, bins=labels, whole=False, units=units)
+
+    def _exits(self, name: str, aggregate: Exits) -> Output:
+        """Who leaves when, with the event and without it, in one block: a row is in one of the two lists."""
+        bins = exit_bins(aggregate, self._fields, self._table)
+        row = of_row(bins.levels[1])
+        width = sum(bins.levels)
+        measure = Measure(
+            name=f"who leaves when, by {aggregate.time} in {bins.within} bins, with and without {aggregate.event}",
+            kind="exits",
+            sensitivity=self._bounds.per_vector(row, width),
+            reason=f"{self._bounds.counted}, each adding at most {row.l2_squared**0.5:,.6g} in L2 to all sums",
+            limit=self._bounds.people * self._bounds.in_group * row.linf,
+            column=aggregate.time,
+            where=self._where(aggregate.where),
+            breaks=bins.breaks,
+            levels=bins.levels,
+            width=width,
+            other=aggregate.event,
+        )
+        part = self._index(measure)
+        return Output(name, aggregate.kind, (part,), ((part, max_spread(bins.levels[1])),), bins=bins.labels)
 
     def _histogram(self, name: str, aggregate: Histogram) -> Output:
         domain = field(aggregate.column, self._fields, self._table)

@@ -14,6 +14,7 @@ from pets.query_model.expression import Filter, condition_of, filter_from_json
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn, check_column, check_where
 from pets.query_model.nodes.bin_edges import edges_of
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
 
 __all__ = [
@@ -172,7 +173,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
     kind.kind: kind
     for kind in (
         *(Count, CountUnits, Rate, Sum, Mean, Variance, Std, Covariance, Correlation, Histogram, Quantile, Tails),
-        Moments,
+        *(Moments, Exits),
     )
 }
 

@@ -202,8 +202,9 @@ TRAITS: dict[str, Traits] = {
             (Spelling("tails", "NAME, or NAME=condition: people with at least 1, 2, … rows", "rows"),),
             counts="rows",
         ),
-        # (asked for as a model, pets.linear, and by no name of its own)
+        # (asked for as models, such as pets.linear, and by no name of its own)
         Traits("regression", "bins", "a regression on {}", "sums of products of {column}", ()),
+        Traits("survival", "bins", "survival over time, by {}", "exits over time of {column}", ()),
     )
 }
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pets.common.codec import Json, fraction
 from pets.common.integers import Floats, Ints, Numbers, combined, divide, exact, over
 from pets.errors import InternalError, QueryError, did_you_mean, shown
+from pets.plan.fitted.exits import solved
 from pets.plan.measure import Measure, Output
 from pets.plan.plan import Plan
 from pets.query_model.traits import Shape
@@ -266,7 +267,7 @@ class Cells:
         return combined([(int(c * below), part) for c, part in zip(coefficients, parts, strict=True)]), below
 
     def _linear(self, output: Output) -> Column:
-        if output.units:
+        if output.units or self.measures[output.parts[0]].kind == "exits":
             return self._scaled(output)
         if output.traits.shape == "bins":
             value, below = self.blocks[output.parts[0]], 1
@@ -281,10 +282,15 @@ class Cells:
         return Column(output, *(over(numbers, below, whole) for numbers in (value, low, high)))
 
     def _scaled(self, output: Output) -> Column:
-        """A list of sums, each over its own unit."""
+        """A list of sums, each over its own unit; or of counts that are solved from sums of them."""
+        (part,) = output.parts
+        if self.measures[part].kind == "exits":
+            found, spread = solved(self.blocks[part], self.measures[part].levels, self.noise.exact)
+            reach = self.noise.widest * self.noise.deviation(part) * spread
+            return Column(output, found, found - reach, found + reach) if reach.any() else Column(output, *[found] * 3)
         units: Floats = np.array(output.units, dtype=np.float64)
-        value = self.blocks[output.parts[0]] / units
-        half = self.noise.half_width([(output.parts[0], 1.0)]) / units
+        value = self.blocks[part] / units
+        half = self.noise.half_width([(part, 1.0)]) / units
         return Column(output, value, value - half, value + half)
 
     # ratios ---------------------------------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pets.errors import InternalError, UserError
+from pets.plan.fitted.exits import matrix
 from pets.plan.key_plan import KeyPlan
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
+from pets.plan.predicate import Codes, both
 from pets.plan.trained.train_plan import TrainPlan
 from pets.plan.vector import Ints, IntVector
 from pets.rows.counted_rows import Rows
@@ -64,6 +66,8 @@ def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> 
             vector[block] = _leaves(plan, rows, measure)
         elif measure.kind == "moments":
             vector[block] = _moments(rows, measure)
+        elif measure.kind == "exits":
+            vector[block] = _exits(plan, rows, measure)
         else:
             vector[block] = linear.block(measure)
     return IntVector(plan.digest, vector)
@@ -197,6 +201,19 @@ def _moments(rows: Rows, measure: Measure) -> Ints:
     sums = rows.grouped(("moments", measure.cells, measure.where, of), source, terms)
     wide = [cell.times * (alike or 1) * sums[name] for cell, name in zip(measure.cells, terms, strict=True)]
     return np.stack(wide, axis=1).reshape(-1)
+
+
+def _exits(plan: Plan, rows: Rows, measure: Measure) -> Ints:
+    """Who leaves when, with the event and without it; each list times its matrix, group by group."""
+    within, bins = measure.levels
+    found = []
+    for code in (1, 0):
+        met = both(measure.where, Codes(measure.other or "", ((code, code),)))
+        found.append(rows.binned(measure.column or "", measure.breaks, met).reshape(plan.groups, bins))
+    events, others = found
+    others[:, within:] += events[:, within:]  # who stays past the last edge, whatever came then
+    lists = (events[:, :within] @ matrix(within).T, others @ matrix(bins).T)
+    return np.concatenate(lists, axis=1).reshape(-1)
 
 
 def _units(plan: Plan, rows: Rows, measure: Measure) -> Ints:

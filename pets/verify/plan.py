@@ -24,7 +24,7 @@ def beside(name: str) -> Any:
 
 CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), beside("derived"), beside("asked")
 PEOPLE, READINGS, COMPUTED = beside("kinds/people"), beside("kinds/readings"), beside("kinds/computed")
-MOMENTS = beside("kinds/fitted/moments")
+MOMENTS, EXITS = beside("kinds/fitted/moments"), beside("kinds/fitted/exits")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -256,6 +256,8 @@ class Plan:
             parts, factor, ends = self.joint(one, where)
         elif kind == "regression":
             parts = [MOMENTS.block(self, one, where, COLUMNS)]
+        elif kind == "survival":
+            parts = [EXITS.block(self, one, where, COLUMNS)]
         else:
             parts, factor, centre, ends = self.weighed(one, where)
         scaled = {"factor": factor, "centre": centre, "low": ends[0], "high": ends[1]}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pets.common.codec import Json, fraction, number
 from pets.common.literals import name as name_of
@@ -58,6 +59,11 @@ def check_where(where: object) -> None:
     """Refuse what is neither a condition nor ``None``."""
     if where is not None:
         condition_of(where, "the condition in where=")
+
+
+def named(form: object) -> Any:
+    """A column's name, from JSON too, where it stands as ``{"column": …}``."""
+    return form.get("column") if isinstance(form, Mapping) else form
 
 
 def check_column(kind: str, column: object) -> None:

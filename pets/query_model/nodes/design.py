@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
@@ -12,7 +11,7 @@ from pets.common.arguments import plain_fields
 from pets.common.codec import Json, fraction, number
 from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter
-from pets.query_model.nodes.aggregate_base import check_column, check_where
+from pets.query_model.nodes.aggregate_base import check_column, check_where, named
 from pets.query_model.nodes.moments import OfColumns
 
 MAX_TERMS = 32
@@ -51,7 +50,7 @@ class Moments(OfColumns):
     kind: ClassVar[str] = "regression"
 
     def __post_init__(self) -> None:
-        outcome = _name(self.outcome)
+        outcome = named(self.outcome)
         check_column(self.kind, outcome)
         object.__setattr__(self, "outcome", outcome)
         given: Any = self.terms if isinstance(self.terms, (tuple, list)) else ()
@@ -101,14 +100,9 @@ def _weights(value: object) -> Fraction | None:
     return found
 
 
-def _name(form: object) -> Any:
-    """A column's name, from JSON too."""
-    return form.get("column") if isinstance(form, Mapping) else form
-
-
 def _term(form: object) -> tuple[str, ...]:
     """The columns of one term, each once and in order; raises :class:`QueryError` for anything else."""
-    parts = [_name(one) for one in form] if isinstance(form, (tuple, list)) else [_name(form)]
+    parts = [named(one) for one in form] if isinstance(form, (tuple, list)) else [named(form)]
     for name in parts:
         check_column("a regression's term", name)
     if not 1 <= len(parts) <= MAX_FACTORS or len(set(parts)) != len(parts):

@@ -1,0 +1,77 @@
+"""Saved: the canonical form of a fit, which is its model and its release; every number follows from these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pets.common.codec import Json, canonical
+from pets.common.files import replace_file
+from pets.errors import PetsError, UserError, shown
+from pets.models.model import Model
+from pets.release.release import Release
+
+VERSION = 1
+
+
+class Saved:
+    """What is written of a fit, and read again.
+
+    Attributes:
+        form: what it is called in its canonical form.
+        called: what it is called in a sentence, with its article.
+    """
+
+    form: ClassVar[str] = ""
+    called: ClassVar[str] = ""
+    model: Model[Any]
+    release: Release
+
+    @classmethod
+    def _made(cls, model: Any, release: Release) -> Self:
+        """The fit of these two; raises :class:`PetsError` where they do not belong together."""
+        raise NotImplementedError
+
+    def to_json(self) -> Json:
+        """The canonical form: the model and the release; every number follows from them."""
+        return {"pets": self.form, "version": VERSION, "model": self.model.to_json(), "release": self.release.to_json()}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any] | str | bytes) -> Self:
+        """The fit whose canonical form this is; raises :class:`UserError` for one that was edited, or is none."""
+        try:
+            given = json.loads(form) if isinstance(form, (str, bytes)) else form
+            if given["pets"] != cls.form or given["version"] != VERSION or len(given) != 4:
+                raise ValueError("another form")
+            return cls._made(given["model"], Release.from_json(given["release"]))
+        except (PetsError, LookupError, TypeError, ValueError, AttributeError):
+            raise UserError(
+                f"this is not {cls.called} as pets wrote it: it was edited or damaged; ask for the original file"
+            ) from None
+
+    def save(self, path: str | Path) -> Path:
+        """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is ``release.save(…)``.
+
+        Raises:
+            UserError: where the path cannot be written.
+        """
+        try:
+            target = Path(path)
+            replace_file(target, canonical(self.to_json()))
+        except OSError as error:
+            raise UserError(f"{self.called} cannot be written to {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"{self.called} is written to a path such as 'fit.json', not {shown(path)}") from None
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read one that was saved; raises :class:`UserError` when it is missing, was edited, or is none."""
+        try:
+            return cls.from_json(Path(path).read_bytes())
+        except OSError as error:
+            raise UserError(f"{cls.called} cannot be read from {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"{cls.called} is read from a path such as 'fit.json', not from {shown(path)}") from None

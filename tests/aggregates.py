@@ -21,6 +21,7 @@ from pets.query_model import expression as ex
 from pets.query_model.nodes import moments
 from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.exits import Exits
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Domain, Integer, Real
 from tests.oracle import Kept, holds
@@ -407,6 +408,39 @@ def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) 
     return list(out.values())
 
 
+# ── who leaves when ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def some_exits(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    times = {name: one for name, one in fields.items() if isinstance(one, (Integer, Real)) and one.lo >= 0}
+    time, event = pick(draw, times, Integer, Real), pick(draw, fields, Boolean)
+    if time is None or event is None:
+        return None
+    domain = number(times[time])
+    if domain.cells < 3 or draw(st.booleans()):
+        return Exits(time, event, bins=draw(st.integers(2, 6)), where=where(draw, fields))
+    codes = sorted(draw(st.sets(st.integers(1, min(domain.cells, 10**6)), min_size=1, max_size=4)))
+    off = draw(st.sampled_from([Fraction(0), Fraction(1, 3)]))  # an edge off the grid lies where the next value is
+    low = Fraction(domain.lo)
+    cuts = (draw(st.sampled_from([Fraction(0), low])), *(low + domain.spacing * (code - off) for code in codes))
+    return Exits(time, event, cuts, where=where(draw, fields))
+
+
+def leavers(node: Exits, fields: Fields, rows: list[Kept], _: Query) -> list[int]:
+    domain, met = number(fields[node.time]), meeting(node, rows)
+    low, cuts = Fraction(domain.lo), node.edges
+    if cuts is None:
+        assert node.bins is not None
+        count = min(node.bins, domain.cells)
+        cuts = tuple(low + domain.spacing * (domain.cells * at // count) for at in range(count + 1))
+    pairs = [(row.values[node.time], row.values[node.event]) for row in met]
+    known = [(time, event) for time, event in pairs if time is not None and event is not None]
+    out = [sum(a <= time < b and event is true for time, event in known) for true in (True, False)
+           for a, b in itertools.pairwise(cuts)]  # fmt: skip
+    top = low + domain.spacing * (domain.cells - 1)
+    return out if top < cuts[-1] else [*out, sum(time >= cuts[-1] for time, _ in known)]
+
+
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Count: Kind(a_count, rows_counted),
     agg.CountUnits: Kind(a_count_of_people, people_counted),
@@ -421,4 +455,5 @@ AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Histogram: Kind(a_histogram, rows_in_bins),
     agg.Quantile: Kind(a_quantile, place_among_values),
     Moments: Kind(a_regression, sums_of_products),
+    Exits: Kind(some_exits, leavers),
 }

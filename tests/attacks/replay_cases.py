@@ -67,9 +67,17 @@ DAYS = T.with_columns(
 NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
 NETWORK = pets.classifier("g", ["x", "h", "sex"], data=T.where(col("y") > -4), steps=6, hidden=(3,), clip=0.5)
 LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
+FOLLOWED = pets.people(
+    of="p",
+    cost=OTHERS.sum("cost", clip=(0, 60)),
+    late=OTHERS.where(col("day") > FIRST).exists(),
+    seen=ROWS.where(col("x") > 200).exists(),
+)
+CURVES = pets.kaplan_meier("cost", "late", by="seen", data=FOLLOWED, edges=[0, 10, 20, 40])
 QUERIES: dict[str, pets.Query] = {
     "sums of a regression": LINE.query,
     "sums of a regression with row weights": dataclasses.replace(LINE, weights=2).query,
+    "who leaves when": CURVES.query,
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),
@@ -156,6 +164,17 @@ def a_line(session: pets.Session) -> Any:
     return [repr(quote), fit.release, *shown]
 
 
+def some_curves(session: pets.Session) -> Any:
+    """With all that is shown of them, and a test between them, which is free."""
+    if session.budget.currency == "pure":
+        return session.release(CURVES.query, pets.DP(epsilon=1))
+    quote = session.quote_fit(CURVES, pets.DP(epsilon=1))
+    fit = session.fit(CURVES, pets.DP(epsilon=1))
+    test = session.fit(pets.log_rank("cost", "late", "seen", data=FOLLOWED, edges=[0, 10, 20, 40]), pets.DP(epsilon=1))
+    shown = [repr(fit), fit._repr_html_(), fit.model.to_json(), fit.table.to_csv(), fit.rmst().to_csv(), fit.notes]
+    return [repr(quote), fit.release, *shown, repr(test), test.table.to_csv()]
+
+
 def a_network(session: pets.Session) -> Any:
     """Every step's sum, the weights that follow, and what they say of made-up rows."""
     if session.budget.currency == "pure":
@@ -170,6 +189,7 @@ def a_network(session: pets.Session) -> Any:
 VERBS: dict[str, Ask] = {
     "fit": a_line,
     "train": a_network,
+    "curves": some_curves,
     "rows_lost": what_bounds_leave_out,
     "standardise": a_standardised_rate,
     "sql": by_sql,

@@ -35,6 +35,7 @@ from pets import (
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.exits import Exits
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
 from pets.schema.schema import (
@@ -165,25 +166,31 @@ COLUMNS: dict[str, Domain] = {
     "x": Integer(-7, 20),
     "y": Real("0.5", "64.25", "0.25"),
     "z": Integer(0, 400, nullable=False),
+    "e": Boolean(),
 }
 SCHEMA = Schema({"t": Table(Unit("id", max_rows=K, rank_within=(("g",),)), COLUMNS)})
-ALIKE = [{"id": "v", "g": "b", "x": "20", "y": "64.25", "z": "400"}] * (K + 1)
-LOW = [{"id": "v", "g": "b", "x": "-7", "y": "0.5", "z": "0"}] * (K + 1)
+ALIKE = [{"id": "v", "g": "b", "x": "20", "y": "64.25", "z": "400", "e": "true"}] * (K + 1)
+LOW = [{"id": "v", "g": "b", "x": "-7", "y": "0.5", "z": "0", "e": "false"}] * (K + 1)
 SPREAD = [
-    {"id": "v", "g": g, "x": x, "y": "64.25", "z": z}
+    {"id": "v", "g": g, "x": x, "y": "64.25", "z": z, "e": "false"}
     for g, x, z in zip("abcd", ["-7", "20", "-7", "20"], ["0", "100", "200", "400"], strict=True)
 ]
 PAIRS = [SPREAD[0], SPREAD[0], SPREAD[1], SPREAD[1]]
 UNEVEN = [SPREAD[0], SPREAD[0], SPREAD[0], SPREAD[1]]
-CROWD = [{"id": "w", "g": "b", "x": "3", "y": "1", "z": "5"}, {"id": "u", "g": "e", "x": "4", "y": "9", "z": "399"}]
+CROWD = [
+    {"id": "w", "g": "b", "x": "3", "y": "1", "z": "5", "e": "true"},
+    {"id": "u", "g": "e", "x": "4", "y": "9", "z": "399", "e": ""},
+]
 # people of one row in every group: a bound that is enforced on groups instead of people loses them with one person
-CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * i)} for g in "abcdef" for i in range(8)]
+CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * i), "e": "true"} for g in "abcdef"
+          for i in range(8)]  # fmt: skip
 
 FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
 TWO_TERMS = Moments(terms=(("x",), ("z",)), outcome="y")
 AT_ITS_ENDS = Moments(terms=(("x",), ("z",)), outcome="y", weights=Fraction(4))
 WITH_LEVELS = Moments(terms=(("g",), ("x",), ("g", "x")), outcome="y")
+OVER_TIME = Exits("z", "e", (0, 50, 150, 300))  # type: ignore[arg-type]
 ALL = ("l0", "l1", "l2_squared", "linf")
 
 # measure kind, query, rows, and which bounds these rows reach exactly
@@ -283,6 +290,10 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("moments", "one row", query("t").agg(f=TWO_TERMS).bound(rows=1), ALIKE, ALL),
     ("moments", "rows that count in full", by_group.agg(f=AT_ITS_ENDS), ALIKE, ("l1", "l2_squared", "linf")),
     ("moments", "a category and a product", query("t").agg(f=WITH_LEVELS), ALIKE, ("l1", "l2_squared", "linf")),
+    ("exits", "alike", by_group.agg(s=OVER_TIME), LOW, ("l1", "l2_squared", "linf")),
+    ("exits", "one row", by_group.agg(s=OVER_TIME).bound(rows=1), LOW, ALL),
+    ("exits", "spread", by_group.agg(s=OVER_TIME), [row | {"z": "0"} for row in SPREAD], ("l0", "l1")),
+    ("exits", "by number", query("t").agg(s=Exits("z", "e", bins=7)), LOW, ("l1", "l2_squared", "linf")),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
     ("tails", "alike", by_group.agg(t=tails()), ALIKE, ALL),

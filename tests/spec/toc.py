@@ -14,6 +14,7 @@ from tests.spec.chapters import (
     people,
     rounded,
     rows,
+    survival,
     texts,
     times,
 )
@@ -24,6 +25,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     numbers.MEANS,
     numbers.VARIANCES,
     moments.CHAPTER,
+    survival.CHAPTER,
     numbers.HISTOGRAMS,
     numbers.QUANTILES,
     conditions.CHAPTER,

@@ -299,7 +299,7 @@ def kaplan_meier(
 
     One row is one follow-up. Source: Kaplan and Meier 1958. From whole counts alone, so a federation gives the bits
     that pooled rows give. Under DP the counts are noisy: the first at-risk number below 1 ends the curve, and there is
-    no error (NaN), since Greenwood's does not count the noise.
+    no error (NaN), since Greenwood's does not count the noise: ask ``federation.fit(pets.kaplan_meier(…), …)`` then.
     """
     for name in (event, time):
         _columns(source, table, (), name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +11,9 @@ from pets.release.picture import altair, offline
 from pets.release.plot import ALARM, INK, SOFT
 from pets.release.text import DUMMY
 
-if TYPE_CHECKING:
-    from pets.models.survival.curves import Curves
 
-
-def drawn(found: Curves, *, band: bool) -> Any:
-    """The chart: steps at times that are known, straight to the end of a bin inside which they are not."""
+def drawn(found: Any, *, band: bool) -> Any:
+    """The chart of such curves: steps at times that are known, straight to the end of a bin where they are not."""
     alt = altair()
     name = ", ".join(found.model.by) or "group"
     rows = []

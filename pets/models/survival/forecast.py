@@ -83,7 +83,8 @@ class ExitForecast:
         said = [
             f"Noise (standard deviation){group}: ±{self.exits:,.3g} on the events of a bin, up to ±{self.at_risk:,.3g} "
             "on who is at risk.",
-            "Expected standard error of the curve at half of the time, if half of the rows have the event (noise alone):",
+            "Expected standard error of the curve at half of the time, if half of the rows have the event (noise "
+            "alone):",
         ]
         for rows, error, noise, known in zip(SIZES, self.error, self.noise, self.known, strict=True):
             what = "none" if math.isnan(error) else f"{error:.3g} ({noise:.3g})"

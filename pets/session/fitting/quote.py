@@ -30,23 +30,21 @@ def check(model: Model[object], schema: Schema, protection: Protection, *, pure:
         raise QueryError(f"fit takes a model, such as pets.linear('cost ~ age', data='stays'), not {shown(model)}")
     if not isinstance(protection, (DP, Exact, Total)):
         raise PolicyError(
-            "a regression is fitted to sums with known noise or none: ask with pets.DP(epsilon=…), or where the "
+            "a model is fitted to sums with known noise or none: ask with pets.DP(epsilon=…), or where the "
             "custodian allows it with pets.Total()"
         )
     if isinstance(protection, DP) and (protection.pure or pure):
         raise PolicyError(
-            "intervals of a regression are of normal noise, and Laplace noise is not: ask pets.DP(epsilon=…) of a "
+            "intervals of a model are of normal noise, and Laplace noise is not: ask pets.DP(epsilon=…) of a "
             "budget with a delta, without pure"
         )
     if isinstance(protection, DP) and protection.within is not None:
-        raise PolicyError(
-            "a regression has no one distance to lie within; ask with pets.DP(epsilon=…), and see the quote"
-        )
+        raise PolicyError("a model has no one distance to lie within; ask with pets.DP(epsilon=…), and see the quote")
     model.check(schema)
     plan = make_plan(model.query, schema)
     if plan.rows > 1:
         raise QueryError(
-            f"intervals of a regression are right where a person has one row, and here {plan.rows} count; ask with "
+            f"intervals of a model are right where a person has one row, and here {plan.rows} count; ask with "
             f"data=pets.query({plan.table!r}).bound(rows=1), or of people: data=pets.people(…)"
         )
 

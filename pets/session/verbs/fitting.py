@@ -22,15 +22,16 @@ class FittingVerbs(Asker):
 
     @plain_arguments(UserError, "fit", _WRITE)
     def fit(self, model: Model[R], protection: Protection, *, again: bool = False, key: str | None = None) -> R:
-        """A straight line with standard errors, intervals and p-values that contain the noise.
+        """A model with standard errors, intervals and p-values that contain the noise.
 
-        One list of sums is released and charged, like any question, and the line is worked out from it: so it holds for
-        ``pets.DP(epsilon=…)``, for ``pets.Total()`` where the policy allows it, and for ``pets.Exact()`` on invented
-        rows. A person has one row in it (``bound(rows=1)``, or people's features). The same model of the same
+        Lists of sums are released and charged, like any question, and the model is worked out from them: so it holds
+        for ``pets.DP(epsilon=…)``, for ``pets.Total()`` where the policy allows it, and for ``pets.Exact()`` on
+        invented rows. A person has one row in it (``bound(rows=1)``, or people's features). The same model of the same
         snapshot under the same protection costs nothing.
 
         Args:
-            model: such as ``pets.linear("cost ~ age + sex", data="stays")``.
+            model: such as ``pets.linear("cost ~ age + sex", data="stays")``, ``pets.kaplan_meier("days", "died",
+                data="stays")`` or ``pets.log_rank(…)``.
             again: whether an equal model is to be released, and charged, anew.
             key: names this request, as for :meth:`pets.Session.release`.
 

@@ -31,12 +31,12 @@ class FederatedFits:
 
     @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
     def fit(self, model: Model[R], protection: Protection, *, secure: str = "masked", again: bool = False) -> R:
-        """A straight line of all sites' rows, as :meth:`pets.Session.fit` gives one of one table's.
+        """A model of all sites' rows, as :meth:`pets.Session.fit` gives one of one table's.
 
         Before noise, its sums are those of the pooled rows, bit for bit; each site is charged from its own budget.
 
         Args:
-            model: such as ``pets.linear("cost ~ age + sex", data="stays")``.
+            model: such as ``pets.linear("cost ~ age + sex", data="stays")``, or ``pets.kaplan_meier(…)``.
             secure: ``"masked"``, ``"encrypted"`` or ``"local"``, as for :meth:`release`.
             again: whether an equal model is to be released, and charged, anew.
 
@@ -45,13 +45,14 @@ class FederatedFits:
         """
         if isinstance(protection, Total):
             raise PolicyError(
-                "sites give no exact totals of products of columns; fit exactly with pets.federated.glm(federation, "
-                "…), or ask with pets.DP(epsilon=…)"
+                "sites give no exact totals of what models are fitted to; fit exactly with "
+                "pets.federated.glm(federation, …) or pets.federated.kaplan_meier(federation, …), or ask with "
+                "pets.DP(epsilon=…)"
             )
         check(model, self.schema, protection, pure=self.roster.currency == "pure")
         if self.roster.sites_per_person > 1:
             raise PolicyError(
-                "intervals of a regression are right where a person has one row, and here several sites may hold rows "
+                "intervals of a model are right where a person has one row, and here several sites may hold rows "
                 "of one; make the federation with sites_per_person=1 where that is so"
             )
         model = model.settled(self.schema, protection)

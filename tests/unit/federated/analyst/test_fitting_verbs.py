@@ -9,6 +9,8 @@ import pytest
 
 import pets
 from pets.errors import PolicyError
+from tests.unit.models.survival.test_curves import ARMS as FOLLOWED
+from tests.unit.models.survival.test_curves import MANY as ARMS
 from tests.unit.models.test_fit import LINE, MANY, SCHEMA, in_order, other
 
 SITES = 3
@@ -74,3 +76,61 @@ def test_a_site_gives_no_exact_total_of_a_regression_s_sums() -> None:
     with pytest.raises(pets.UserError):
         many.release(LINE.query, pets.Total())
     assert all(one.unbounded == 0 for one in many.remaining().values())
+
+
+# ── survival ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CURVES = pets.kaplan_meier("days", "died", by="arm", data="t", edges=range(0, 101, 10))
+TEST = pets.log_rank("days", "died", "arm", data="t", edges=range(0, 101, 10))
+
+
+def hospitals(rows: Any = ARMS, **more: Any) -> pets.Federation:
+    budget = pets.Budget(epsilon=100, delta=1e-6)
+    policy = pets.Policy(allow_unbounded=True)
+    sites = [
+        pets.Session(FOLLOWED, {"t": rows.iloc[at::SITES]}, budget=budget, policy=policy, progress=False)
+        for at in range(SITES)
+    ]
+    return pets.Federation(sites, progress=False, **({"sites_per_person": 1} | more))
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_before_noise_who_leaves_when_is_the_pooled_list_bit_for_bit(secure: str) -> None:
+    rows = {"t": ARMS.head(400)}
+    pooled = pets.testing.exact(FOLLOWED, rows, CURVES.query)
+    apart = pets.testing.exact(FOLLOWED, rows, CURVES.query, engine="federated", sites=SITES, secure=secure)
+    assert pooled["fit"].tolist() == apart["fit"].tolist()
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_curves_over_sites_are_near_the_pooled_ones_and_hold_the_noise_of_all(secure: str) -> None:
+    many = hospitals()
+    alone = pets.Session(
+        *(FOLLOWED, {"t": ARMS}),
+        budget=pets.Budget(epsilon=100, delta=1e-6),
+        policy=pets.Policy(allow_unbounded=True),
+        progress=False,
+    )
+    told, truth = many.fit(CURVES, pets.DP(epsilon=2), secure=secure).table, alone.fit(CURVES, pets.Total()).table
+    assert (np.abs(told.survival - truth.survival) < 5 * told.noise).all()
+    ratio = told.noise / alone.fit(CURVES, pets.DP(epsilon=2)).table.noise
+    assert ((ratio > 0.9) & (ratio < 3)).all()
+    if secure == "local":
+        assert np.allclose(ratio, np.sqrt(SITES), rtol=0.15)
+    spent = [one.spent.loss for one in many.remaining().values()]
+    found = many.fit(TEST, pets.DP(epsilon=2), secure=secure)
+    assert found.p < 0.01 and 0 < found.noise_share < 1
+    assert len(set(spent)) == 1 and spent[0] > 0
+
+
+def test_survival_that_cannot_be_had_honestly_is_refused_and_costs_nothing() -> None:
+    many = hospitals(ARMS.head(300))
+    with pytest.raises(PolicyError, match=r"pets\.federated\.kaplan_meier"):
+        many.fit(CURVES, pets.Total())
+    with pytest.raises(PolicyError, match="sites_per_person=1"):
+        hospitals(ARMS.head(300), sites_per_person=2).fit(CURVES, pets.DP(epsilon=1))
+    with pytest.raises(pets.UserError):
+        many.release(CURVES.query, pets.Total())
+    assert all(one.spent.loss == 0 and one.unbounded == 0 for one in many.remaining().values())
+    exact = many.dummy(300).fit(CURVES, pets.Exact())
+    assert exact.release.data == "dummy" and (exact.table.noise.fillna(0) == 0).all()

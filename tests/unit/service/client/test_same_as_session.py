@@ -127,6 +127,18 @@ def test_a_line_is_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Cust
         asker.fit(pets.linear("days", ["weeks"], data="stays"), DP)
 
 
+def test_curves_are_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Custodian) -> None:
+    first = pets.events("stays").where(pets.col("sex") == "m").exists()
+    cohort = pets.people(of="stays", days=pets.events("stays").max("days"), male=first)
+    curves = pets.kaplan_meier("days", "male", data=cohort, bins=4)
+    twin = custodian.session(analyst="twin").quote_fit(curves, DP)
+    assert str(asker.quote_fit(curves, DP)).splitlines()[1:] == str(twin).splitlines()[1:]
+    found = asker.fit(curves, DP)
+    assert found.certificate is not None and found.groups == ("all",) and len(found.streams[0].events) == 4
+    spent = asker.remaining().spent
+    assert asker.fit(curves, DP).table.equals(found.table) and asker.remaining().spent == spent
+
+
 def test_invented_rows_are_the_same_everywhere(asker: AnalystVerbs, custodian: pets.Custodian) -> None:
     mine, theirs = asker.dummy(200, 3), custodian.session(analyst="twin").dummy(200, 3)
     assert mine.release(PEOPLE, pets.Exact()).table.equals(theirs.release(PEOPLE, pets.Exact()).table)

@@ -106,6 +106,12 @@ def test_bins_are_a_number_in_a_range(bins: Any) -> None:
         Plan(wrong, json.loads(canonical(schema().to_json())))
 
 
+def test_a_time_before_0_is_refused_however_it_is_cut() -> None:
+    asked = {"agg": "survival", "time": {"column": "early"}, "event": {"column": "died"}, "bins": 3}
+    with pytest.raises(Refused):
+        Plan({"table": "t", "agg": [["fit", asked]]}, json.loads(canonical(schema().to_json())))
+
+
 def test_a_curve_s_release_holds_and_lies_about_it_do_not(tmp_path: Path) -> None:
     asked = session(MANY, ledger=tmp_path / "ledger.db")
     release, key = asked.fit(MODEL, pets.DP(epsilon=1)).release, asked.ledger.key.raw

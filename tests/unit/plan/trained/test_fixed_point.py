@@ -100,6 +100,20 @@ def test_every_number_on_the_way_is_whole_and_below_2_53() -> None:
     assert np.array_equal(made, np.rint(made)) and np.abs(made).max() <= ERROR * CAP
 
 
+def test_errors_that_are_passed_back_end_at_their_bound() -> None:
+    """Units that give 1 each; behind them weights of ±64 add up to nothing going forward, and to much going back."""
+    turns = np.where(np.arange(60) % 2, float(SIZE), -float(SIZE))
+    first = np.concatenate([np.zeros((60, 4)), np.full((60, 1), float(WEIGHT))], axis=1)
+    second = np.concatenate(
+        [np.tile(turns, (60, 1)) * np.sign(turns)[:, None], np.full((60, 1), float(WEIGHT))], axis=1
+    )
+    last = np.concatenate([np.tile(turns, (3, 1)) * np.array([[1], [-1], [1]]), np.zeros((3, 1))], axis=1)
+    made = Layers([first, second, last], ("relu", "relu")).gradients(np.full((1, 4), float(INPUT)), np.array([0.0]))
+    size = [60 * 5, 60 * 61]
+    assert np.abs(made[0, size[0] : sum(size)]).max() == ERROR * INPUT
+    assert np.abs(made[0, : size[0]]).max() == ERROR * INPUT
+
+
 def test_a_rectifier_ends_at_its_cap() -> None:
     layers = Layers([np.array([[float(SIZE), 0.0]]), np.array([[float(WEIGHT), 0.0]])], ("relu",))
     inputs = np.array([[2.0 * INPUT], [-1.0 * INPUT], [0.5 * INPUT]])

@@ -323,7 +323,9 @@ def a_regression(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
         terms.append((terms[0][0], terms[1][0]))
     few = all(fields[name].cells <= 1000 for name in (outcome, *(name for term in terms for name in term)))
     weights = draw(st.sampled_from([None, 1, "1.5", Fraction(7, 3), 20])) if few else None
-    return Moments(where=where(draw, fields), terms=tuple(terms), outcome=outcome, weights=weights)
+    numbers = sorted({name for term in terms for name in term if isinstance(fields[name], (Integer, Real))})
+    listed = tuple(name for name in numbers if fields[name].cells <= 6 and draw(st.booleans()))
+    return Moments(where=where(draw, fields), terms=tuple(terms), outcome=outcome, weights=weights, levels=listed)
 
 
 Atom = tuple[str, Any]  # a column, and one of its values (``None``: the number itself)
@@ -352,8 +354,16 @@ def distinct(atoms: list[Atom], fields: Fields) -> tuple[Atom, ...] | None:
     return tuple(left)
 
 
-def wide(domain: Domain) -> bool:
-    return isinstance(domain, Category) and domain.cells > 2
+def wide(node: Moments, fields: Fields, name: str) -> bool:
+    """Whether a column's values have sums of their own."""
+    return fields[name].cells > 2 and (isinstance(fields[name], Category) or name in node.levels)
+
+
+def listed(domain: Domain) -> list[Any]:
+    """The values of a category or of a number, in order."""
+    if isinstance(domain, (Integer, Real)):
+        return [Fraction(domain.lo) + domain.spacing * place for place in range(domain.cells)]
+    return list(getattr(domain, "values"))  # noqa: B009
 
 
 def counts_for(node: Moments, fields: Fields, row: Kept) -> Fraction:
@@ -363,12 +373,13 @@ def counts_for(node: Moments, fields: Fields, row: Kept) -> Fraction:
         return Fraction(1)
     length = Fraction(1)
     for term in node.terms:
-        steps = [name for name in term if fields[name].cells > 2 and not wide(fields[name])]
+        steps = [name for name in term if fields[name].cells > 2 and not wide(node, fields, name)]
         size = Fraction(1)
         for name in steps:  # in (half) steps from the middle
             size *= (scaled(fields[name], row.values[name]) * ends(fields[name])) ** 2
-        fine = math.ceil(Fraction(2 ** (36 + sum(wide(fields[name]) for name in term))) / ends_of(steps, fields) ** 2)
-        second = all(row.values[name] != fields[name].values[0] for name in term if wide(fields[name]))  # type: ignore[attr-defined]
+        many = [name for name in term if wide(node, fields, name)]
+        fine = math.ceil(Fraction(2 ** (36 + len(many))) / ends_of(steps, fields) ** 2)
+        second = all(row.values[name] != listed(fields[name])[0] for name in many)
         length += second * size * Fraction(fine, 2**36)
     return Fraction(min(1024, math.floor(node.weights * 1024 / length)), 1024)
 
@@ -387,8 +398,8 @@ def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) 
     for term in node.terms:
         choices: list[list[Atom]] = []
         for name in term:
-            domain = fields[name]
-            choices.append([(name, value) for value in domain.values[1:]] if wide(domain) else [(name, None)])  # type: ignore[attr-defined]
+            many = wide(node, fields, name)
+            choices.append([(name, value) for value in listed(fields[name])[1:]] if many else [(name, None)])
         columns += [list(chosen) for chosen in itertools.product(*choices)]
     outcome: list[Atom] = [(node.outcome, None)]
     pairs = [one + other for place, one in enumerate(columns) for other in columns[place:]]

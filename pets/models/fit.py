@@ -202,7 +202,8 @@ class Fit:
             raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
         frame = frame_of(data)
         names = dict.fromkeys(name for term in self.model.terms for name in term)
-        natural = {name: numbers(name, self.design.domains[name], column_of(frame, name)) for name in names}
+        of = self.design
+        natural = {name: numbers(name, of.domains[name], column_of(frame, name), name in of.listed) for name in names}
         beta = self._own[0]
         out = np.full(len(frame), beta[0])
         for one, coefficient in zip(self.design.columns[1:], beta[1:], strict=True):

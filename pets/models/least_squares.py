@@ -219,7 +219,8 @@ def back(design: Design) -> tuple[Floats, Floats]:
 def scale(design: Design, column: str) -> tuple[Fraction, Fraction]:
     """The middle of a column's public range, and its own units a weight: of two values that are no numbers, 0 and 1."""
     domain, weight = design.domains[column], design.weight(column)
-    origin = Fraction(getattr(domain, "origin", 0))
-    spacing = Fraction(getattr(domain, "spacing", 1))
+    own = design.measured(column)
+    origin, spacing = Fraction(getattr(domain, "origin", 0) if own else 0), Fraction(1)
+    spacing = Fraction(getattr(domain, "spacing", 1)) if own else spacing
     unit = spacing / weight.scale
     return origin + unit * weight.offset, unit

@@ -21,6 +21,7 @@ from pets.protection.budget import Budget
 from pets.protection.protection import DP, Protection
 from pets.query_model.nodes.design import Moments
 from pets.query_model.query import Query
+from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 
 AUTO = "auto"
@@ -34,14 +35,19 @@ class Linear(Regression[Fit]):
     Attributes:
         weights: R², up to which squared length rows count in full (:class:`pets.query_model.nodes.design.Moments`);
             ``None``: all do; ``"auto"``: settled by schema and protection, and all do in :attr:`query`.
+        values: those of :attr:`levels` that are numbers; settled by the schema.
     """
 
     weights: Fraction | str | None = None
+    values: tuple[str, ...] = ()
     kind: ClassVar[str] = "linear"
     called: ClassVar[str] = "a straight line"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "values", self._sums(self.terms).levels)
+        if wrong := [name for name in self.values if name not in self.levels]:
+            raise QueryError(f"{shown(wrong[0])} is to be taken by its values, and not a category; write C({wrong[0]})")
         if self.weights != AUTO:
             object.__setattr__(self, "weights", self._sums(self.terms).weights)
 
@@ -49,28 +55,42 @@ class Linear(Regression[Fit]):
         return self._weighted(None if self.weights == AUTO else self.weights, terms)
 
     def _weighted(self, weights: Any, terms: Any) -> Moments:
-        return Moments(terms=terms, outcome=self.outcome, weights=weights)
+        return Moments(terms=terms, outcome=self.outcome, weights=weights, levels=self.values)
+
+    def check(self, schema: Schema) -> None:
+        """Refuse ``C()`` of what has no few listed values; raises :class:`QueryError`."""
+        fields = make_plan(self.query, schema).fields
+        numbers = tuple(name for name in self.levels if isinstance(fields[name], Numeric))
+        replace(self, levels=tuple(name for name in self.levels if name not in numbers), values=())._check(schema)
+        make_plan(replace(self, values=numbers).query, schema)
+
+    def _check(self, schema: Schema) -> None:
+        super().check(schema)
 
     def settled(self, schema: Schema, protection: Protection) -> Self:
-        """The model with ``weights`` that are no longer ``"auto"``: under noise what is worth it, else ``None``."""
+        """The model with ``weights`` and ``values`` settled: weights under noise where they are worth it."""
+        fields = make_plan(self.query, schema).fields
+        model = replace(self, values=tuple(name for name in self.levels if isinstance(fields[name], Numeric)))
         if self.weights != AUTO:
-            return self
+            return model
         if not isinstance(protection, DP):
-            return replace(self, weights=None)
+            return replace(model, weights=None)
 
         def query(weights: Fraction | None) -> Query:
-            return self.data.agg(**{NAME: self._weighted(weights, self.terms)})
+            return model.data.agg(**{NAME: model._weighted(weights, model.terms)})
 
-        return replace(self, weights=worth(query, schema))
+        return replace(model, weights=worth(query, schema))
 
     def to_json(self) -> Json:
         """The canonical form."""
         weights = number(self.weights) if isinstance(self.weights, Fraction) else self.weights
-        return super().to_json() | ({} if weights is None else {"weights": weights})
+        form = super().to_json() | ({} if weights is None else {"weights": weights})
+        return form | ({"values": [{"column": name} for name in self.values]} if self.values else {})
 
     @classmethod
     def _more(cls, form: Any) -> dict[str, Any]:
-        return {"weights": form["weights"]} if "weights" in form else {}
+        more = {"weights": form["weights"]} if "weights" in form else {}
+        return more | ({"values": tuple(one["column"] for one in form["values"])} if "values" in form else {})
 
     def fitted(self, ask: Ask, protection: Protection) -> Fit:
         """The line, of the answer to :attr:`query`."""
@@ -97,8 +117,9 @@ def linear(
     True
 
     Args:
-        formula: such as ``"cost ~ age + sex * C(region)"``: columns, ``C(column)`` for a category or a boolean, ``:``
-            for a product, ``*`` for a product with its parts. Needs the extra ``models``. With ``terms``, the outcome.
+        formula: such as ``"cost ~ age + sex * C(region)"``: columns, ``C(column)`` for a category, a boolean
+            or a number of few public values (50), ``:`` for a product, ``*`` for a product with its parts. Needs the
+            extra ``models``. With ``terms``, the outcome.
         terms: the columns that explain it, in place of a formula.
         data: the table, or a question that chooses rows and computes columns, such as
             ``pets.query("stays").where(pets.col("age") >= 18)`` or ``pets.people(…)``.

@@ -29,15 +29,18 @@ def column_of(frame: pd.DataFrame, name: str) -> Any:
     return frame[name]
 
 
-def numbers(name: str, domain: Domain, values: Any) -> Floats:
+def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Floats:
     """A column of new rows: numbers between their bounds, and codes of what is no number; NaN without a value.
+
+    Args:
+        listed: whether a number is taken as a category of its values.
 
     Raises:
         UserError: for what is no number, or a value that the schema does not list.
     """
     import pandas as pd
 
-    if isinstance(domain, Numeric):
+    if isinstance(domain, Numeric) and not listed:
         low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
         try:
             found: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)

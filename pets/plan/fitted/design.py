@@ -65,6 +65,7 @@ class Design:
         monomials: what is summed, in the order of the vector.
         blocks: to which block of the normal equations each sum belongs: 0, 1 or 2 for X'X, X'y and y'y.
         weights: R², the squared length up to which a row counts in full; ``None`` where every row does.
+        listed: numbers that are taken as categories of their values.
     """
 
     domains: Mapping[str, Domain]
@@ -73,6 +74,7 @@ class Design:
     monomials: tuple[Monomial, ...]
     blocks: tuple[int, ...]
     weights: Fraction | None = None
+    listed: tuple[str, ...] = ()
 
     @property
     def products(self) -> tuple[tuple[str, ...], ...]:
@@ -81,7 +83,7 @@ class Design:
 
     def wide(self, name: str) -> bool:
         """Whether a column is a category of more than two values, so that its values have columns of their own."""
-        return isinstance(self.domains[name], Category) and self.domains[name].cells > 2
+        return _wide(name, self.domains[name], self.listed)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -90,9 +92,13 @@ class Design:
 
     def _part(self, one: Column, name: str) -> str:
         domain = self.domains[name]
-        two = domain.cells == 2 and not isinstance(domain, Numeric)
+        two = domain.cells == 2 and not self.measured(name)
         code = 1 if two else one.levels.get(name)
         return name if code is None else f"{name}[{domain.decode(code)}]"
+
+    def measured(self, name: str) -> bool:
+        """Whether a column is a number, and not taken as a category of its values."""
+        return isinstance(self.domains[name], Numeric) and name not in self.listed
 
     def weight(self, column: str) -> Weight:
         """The weight of a row in a column."""
@@ -177,10 +183,10 @@ def design_of(asked: Moments, fields: Mapping[str, Domain], table: str) -> Desig
     """The design of a regression on public domains; raises :class:`QueryError` for columns that have no numbers."""
     domains = {name: field(name, fields, table) for name in asked.columns}
     for name, domain in domains.items():
-        _check(name, domain, outcome=name == asked.outcome)
+        _check(name, domain, outcome=name == asked.outcome, listed=name in asked.levels)
     columns = [Column((), {}, ONE)]
     for term in asked.terms:
-        columns += _columns(term, domains)
+        columns += _columns(term, domains, asked.levels)
         if len(columns) > MAX_COEFFICIENTS:
             raise QueryError(
                 f"the regression has more than {MAX_COEFFICIENTS} coefficients; take fewer terms, or categories of "
@@ -194,10 +200,15 @@ def design_of(asked: Moments, fields: Mapping[str, Domain], table: str) -> Desig
         product = times(one, other, domains)
         if product is not None:
             found.setdefault(product, block)
-    return Design(domains, asked.outcome, tuple(columns), tuple(found), tuple(found.values()), asked.weights)
+    sums = tuple(found), tuple(found.values())
+    return Design(domains, asked.outcome, tuple(columns), *sums, asked.weights, asked.levels)
 
 
-def _check(name: str, domain: Domain, *, outcome: bool) -> None:
+def _wide(name: str, domain: Domain, listed: tuple[str, ...]) -> bool:
+    return domain.cells > 2 and (isinstance(domain, Category) or name in listed)
+
+
+def _check(name: str, domain: Domain, *, outcome: bool, listed: bool) -> None:
     if not isinstance(domain, (Numeric, Boolean, Category)) or (outcome and isinstance(domain, Category)):
         kinds = "a number or a boolean" if outcome else "a number, a boolean or a category"
         raise QueryError(
@@ -206,19 +217,23 @@ def _check(name: str, domain: Domain, *, outcome: bool) -> None:
         )
     if domain.cells < 2:
         raise QueryError(f"column {name!r} can only have one value, and explains nothing; leave it out")
-    if isinstance(domain, Category) and domain.cells > MAX_LEVELS:
+    if listed and not isinstance(domain, Numeric):
         raise QueryError(
-            f"column {name!r} has {domain.cells:,} categories, and a regression takes at most {MAX_LEVELS}; group them "
-            "first, with map"
+            f"column {name!r} holds {domain.describe()}, whose values have coefficients anyhow; leave it out of levels"
+        )
+    if (isinstance(domain, Category) or listed) and domain.cells > MAX_LEVELS:
+        kind, instead = ("values", "take C() off") if listed else ("categories", "group them first, with map")
+        raise QueryError(
+            f"column {name!r} has {domain.cells:,} {kind}, and a regression takes at most {MAX_LEVELS}; {instead}"
         )
 
 
-def _columns(term: tuple[str, ...], domains: Mapping[str, Domain]) -> list[Column]:
+def _columns(term: tuple[str, ...], domains: Mapping[str, Domain], listed: tuple[str, ...]) -> list[Column]:
     """The columns of one term: a product of categories has one for each choice of a value but the first of each."""
     out = [Column(term, {}, ONE)]
     for name in term:
         domain = domains[name]
-        if isinstance(domain, Category) and domain.cells > 2:
+        if _wide(name, domain, listed):
             choices: list[tuple[dict[str, int], Monomial]] = [
                 ({name: code}, ((), ((name, code),))) for code in range(1, domain.cells)
             ]

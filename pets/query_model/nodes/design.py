@@ -40,6 +40,7 @@ class Moments(OfColumns):
         weights: R²: a row counts min(1, R² ÷ its squared length), so that no row counts for much. The squared length is
             1, and for each term the product of its columns' squares: of a number, as it lies from -1 to 1; of two
             values 1; of a category 2, and 0 at the first. ``None``: every row counts in full.
+        levels: numbers of its terms that are taken as categories of their public values.
     """
 
     columns: tuple[str, ...] = field(default=(), init=False)  # type: ignore[assignment]
@@ -47,6 +48,7 @@ class Moments(OfColumns):
     terms: tuple[tuple[str, ...], ...] = ()
     outcome: str = ""
     weights: Fraction | None = None
+    levels: tuple[str, ...] = ()
     kind: ClassVar[str] = "regression"
 
     def __post_init__(self) -> None:
@@ -74,12 +76,21 @@ class Moments(OfColumns):
         object.__setattr__(self, "terms", terms)
         object.__setattr__(self, "columns", tuple(sorted({outcome, *(name for term in terms for name in term)})))
         object.__setattr__(self, "weights", _weights(self.weights))
+        given = self.levels if isinstance(self.levels, (tuple, list)) else (self.levels,)
+        levels = tuple(sorted(map(_name, given), key=str))
+        known = {name for term in terms for name in term}
+        if wrong := [name for name in levels if not isinstance(name, str) or name not in known]:
+            raise QueryError(f"{shown(wrong[0])} is to be taken by its values, and in no term; leave it out of levels")
+        if len(set(levels)) != len(levels):
+            raise QueryError("a column is in levels twice; keep one")
+        object.__setattr__(self, "levels", levels)
         check_where(self.where)
 
     def to_json(self) -> Json:
         terms = [[{"column": name} for name in term] for term in self.terms]
         out: Json = {"agg": self.kind, "terms": terms, "outcome": {"column": self.outcome}}
         out |= {} if self.weights is None else {"weights": number(self.weights)}
+        out |= {"levels": [{"column": name} for name in self.levels]} if self.levels else {}
         return out if self.where is None else out | {"where": self.where.to_json()}
 
 

@@ -75,6 +75,8 @@ def test_one_model_however_it_is_written() -> None:
         {"data": "stays"},
         {"weights": None},
         {"weights": "2.50"},
+        {"values": [{"column": "age"}]},
+        {"values": []},
         {"weights": "often"},
         {"weights": 0},
         {"more": 1},
@@ -96,7 +98,14 @@ def of(formula: Any, terms: Any = None, data: Any = "t", weights: Any = "auto") 
 SCHEMA = pets.Schema(
     {
         "t": pets.Table(
-            pets.Unit(None), {"y": pets.Integer(0, 9), "a": pets.Integer(0, 9), "s": pets.Category(["f", "m"])}
+            pets.Unit(None),
+            {
+                "y": pets.Integer(0, 9),
+                "a": pets.Integer(0, 9),
+                "s": pets.Category(["f", "m"]),
+                "d": pets.Date("2020-01-01", "2020-01-09"),
+                "age": pets.Integer(0, 120),
+            },
         )
     }
 )
@@ -113,11 +122,16 @@ CASES = [
     Case(of("y ~ a", weights=True), "weights is None", of("y ~ a", weights=None)),
     Case(lambda: linear("y ~ a"), "linear('cost ~ age + sex', data='stays')", of("y ~ a")),  # type: ignore[call-arg]
     Case(
-        lambda: linear("y ~ C(a)", data="t").check(SCHEMA),
+        lambda: linear("y ~ C(age)", data="t").check(SCHEMA),
         "take C() off",
-        lambda: linear("y ~ a", data="t").check(SCHEMA),
+        lambda: linear("y ~ age", data="t").check(SCHEMA),
     ),
-    Case(lambda: linear("y ~ C(b)", data="t").check(SCHEMA), "there are: y, a, s", of("y ~ C(s)")),
+    Case(
+        lambda: Linear(pets.query("t"), "y", (("a",),), (), None, ("a",)),
+        "write C(a)",
+        lambda: Linear(pets.query("t"), "y", (("a",),), ("a",), None, ("a",)),
+    ),
+    Case(lambda: linear("y ~ C(b)", data="t").check(SCHEMA), "there are: y, a, s, d, age", of("y ~ C(s)")),
 ]
 
 

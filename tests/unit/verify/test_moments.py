@@ -17,7 +17,7 @@ from pets.query_model.nodes.design import Moments
 from pets.verify.check import CannotCheck, Plan, Refused, check
 from tests.unit.models.test_fit import MANY, session
 from tests.unit.models.test_fit import SCHEMA as FITS
-from tests.unit.plan.fitted.test_design import COLUMNS, DESIGNS, LENGTHS
+from tests.unit.plan.fitted.test_design import COLUMNS, DESIGNS, LENGTHS, LISTED
 
 pytestmark = pytest.mark.chance(0)
 
@@ -34,13 +34,13 @@ SHAPES = {
 
 def schema(people: int = 1000) -> pets.Schema:
     unit = pets.Unit("id", max_rows=5, rows=2)
-    columns = {"id": pets.Identifier(), **COLUMNS, "fine": pets.Integer(0, 2**20)}
+    columns = {"id": pets.Identifier(), **COLUMNS, "fine": pets.Integer(0, 2**20), "weeks": pets.Integer(0, 59)}
     return pets.Schema({"t": pets.Table(unit, columns, people=people)}, dataset="sums")
 
 
 def sums(name: str, where: Any = None, weights: Any = None) -> Moments:
     terms, outcome = DESIGNS[name]
-    return Moments(where=where, terms=tuple(terms), outcome=outcome, weights=weights)
+    return Moments(where=where, terms=tuple(terms), outcome=outcome, weights=weights, levels=LISTED.get(name, ()))
 
 
 def agree(query: pets.Query, people: int = 1000) -> None:
@@ -80,6 +80,10 @@ WRONG: dict[str, dict[str, Any]] = {
     "a category as the outcome": {"outcome": {"column": "q"}},
     "an unknown column": {"outcome": {"column": "z"}},
     "a product of four": {"terms": [[{"column": name} for name in ("b1", "b2", "n1", "n2")]]},
+    "values of a category": {"levels": [{"column": "r"}]},
+    "values of no term": {"levels": [{"column": "n2"}]},
+    "values of a column twice": {"levels": [{"column": "n1"}, {"column": "n1"}]},
+    "values of too many": {"terms": [[{"column": "weeks"}]], "levels": [{"column": "weeks"}]},
     "weights of a column": {"weights": "n2"},
     "weights below 1": {"weights": "0.99"},
     "weights above 64": {"weights": 65},

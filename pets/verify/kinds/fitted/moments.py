@@ -21,13 +21,21 @@ class Sums:
         self.terms = [[part["column"] for part in term] for term in one["terms"]]
         self.y = one["outcome"]["column"]
         names = sorted({self.y, *itertools.chain(*self.terms)})
+        listed = [part["column"] for part in one.get("levels", [])]
+        numbers = [name for name in itertools.chain(*self.terms) if columns[name].kind in ("integer", "real")]
+        fine = listed == sorted({*listed}) and {*listed} <= {*numbers} and ("levels" not in one or listed)
+        self.need(fine, "a column of its regression that is taken by its values is none")
+        self.many = {
+            name for name in names if columns[name].cells > 2 and (columns[name].kind == "category" or name in listed)
+        }
         self.names = names
         self.need(0 < len(self.terms) <= TERMS, "its regression has no terms, or too many")
         for name in names:
             of = columns[name]
             fits = of.kind in ("integer", "real", "boolean") or (of.kind == "category" and name != self.y)
             self.need(fits and of.cells > 1, "its regression is of a column that has no numbers")
-            self.need(of.kind != "category" or of.cells <= LEVELS, "its regression has a category of too many values")
+            few = of.cells <= LEVELS or not (of.kind == "category" or name in listed)
+            self.need(few, "its regression has a category of too many values")
         known = {frozenset(term) for term in self.terms}
         for term in self.terms:
             fine = sorted(set(term)) == term and 0 < len(term) <= FACTORS and self.y not in term
@@ -50,7 +58,7 @@ class Sums:
         """Each coefficient's column, as numbers and values; first the intercept's."""
         yield []
         for term in self.terms:
-            wide = [self.columns[name].kind == "category" and self.columns[name].cells > 2 for name in term]
+            wide = [name in self.many for name in term]
             choices = [
                 [(name, code) for code in range(1, self.columns[name].cells)] if many else [name]
                 for name, many in zip(term, wide, strict=True)
@@ -124,7 +132,7 @@ class Weighted:
         self.sums, self.longest = sums, longest
         sums.need(1 <= longest <= LONGEST, "a row of its regression counts in full up to no length")
         cells = {name: of.cells for name, of in sums.columns.items()}
-        many = {name for name in sums.names if sums.columns[name].kind == "category" and cells[name] > 2}
+        many = sums.many
         sums.need(len(many) <= WIDE, "its regression has weights and too many categories")
         self.terms = [
             ([name for name in term if name in many], [name for name in term if name not in many and cells[name] > 2])

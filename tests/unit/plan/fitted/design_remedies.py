@@ -24,9 +24,11 @@ COLUMNS: dict[str, Any] = {
 MANY = [f"c{number}" for number in range(11)]
 
 
-def planned(outcome: str, *terms: str, people: int = 100_000_000, weights: Any = None) -> Any:
+def planned(
+    outcome: str, *terms: str, people: int = 100_000_000, weights: Any = None, levels: tuple[str, ...] = ()
+) -> Any:
     schema = pets.Schema({"t": pets.Table(pets.Unit(None), COLUMNS, people=people)})
-    sums = Moments(terms=tuple((name,) for name in terms), outcome=outcome, weights=weights)
+    sums = Moments(terms=tuple((name,) for name in terms), outcome=outcome, weights=weights, levels=levels)
     return lambda: make_plan(pets.Query("t", aggregates=(("fit", sums),)), schema)
 
 
@@ -38,6 +40,8 @@ CASES = [
     Case(planned("los", "a", "b"), "take fewer terms", planned("los", "a")),
     Case(planned("cost", "age"), "state a smaller 'people'", planned("cost", "age", people=50_000)),
     Case(planned("los", "cost", people=9, weights=2), "weights=None", planned("los", "cost", people=9)),
+    Case(planned("los", "age", levels=("age",)), "take C() off", planned("los", "age")),
+    Case(planned("los", "sex", levels=("sex",)), "leave it out of levels", planned("los", "sex")),
     Case(planned("los", *MANY, weights=2), "take fewer", planned("los", *MANY[:10], weights=2)),
     Case(planned("los", *MANY, weights=2), "weights=None", planned("los", *MANY)),
 ]

@@ -39,6 +39,8 @@ COLUMNS: dict[str, Any] = {
     "y": pets.Integer(0, 1000),
 }
 SCHEMA = pets.Schema({"t": pets.Table(pets.Unit(None), COLUMNS, people=1000)})
+LISTED = {"values of a number": ("n1", "two"), "values by a number": ("n1",)}
+"""Numbers that are taken as categories of their values."""
 DESIGNS: dict[str, tuple[Any, str]] = {
     "a line": (["n1"], "y"),
     "numbers": (["n1", "n2", "n3"], "y"),
@@ -50,6 +52,8 @@ DESIGNS: dict[str, tuple[Any, str]] = {
     "products of numbers": (["n1", "n2", ["n1", "n2"]], "y"),
     "a number by a category": (["n1", "r", ["n1", "r"]], "y"),
     "categories by each other": (["r", "q", ["q", "r"]], "y"),
+    "values of a number": (["n1", "two", "b1"], "y"),
+    "values by a number": (["n1", "n2", ["n1", "n2"]], "y"),
     "three": (["n1", "b1", "r", ["n1", "b1"], ["b1", "r"], ["n1", "r"], ["b1", "n1", "r"]], "y"),
 }
 
@@ -60,7 +64,7 @@ LENGTHS = ("1", "1.7", "2.6", "4", "8.25", "64")
 
 def planned(name: str, weights: Any = None) -> tuple[Plan, Measure, Design]:
     terms, outcome = DESIGNS[name]
-    sums = Moments(terms=tuple(terms), outcome=outcome, weights=weights)
+    sums = Moments(terms=tuple(terms), outcome=outcome, weights=weights, levels=LISTED.get(name, ()))
     plan = make_plan(Query("t", aggregates=(("fit", sums),)), SCHEMA)
     return plan, plan.measures[0], design_of(sums, plan.fields, "t")
 
@@ -87,7 +91,7 @@ def rows(design: Design, count: int) -> list[dict[str, int]]:
     draw = random.Random(4)
     names = list(design.domains)
     ends = [
-        range(one.cells) if one.cells <= 4 else (0, one.cells - 1, one.cells // 2) for one in design.domains.values()
+        range(one.cells) if one.cells <= 8 else (0, one.cells - 1, one.cells // 2) for one in design.domains.values()
     ]
     corners = [dict(zip(names, codes, strict=True)) for codes in itertools.islice(itertools.product(*ends), 20_000)]
     inside = [{name: draw.randrange(one.cells) for name, one in design.domains.items()} for _ in range(count)]

@@ -8,8 +8,8 @@ from pets.query_model.nodes.design import Moments
 from tests.remedies import Case
 
 
-def sums(*terms: Any, outcome: str = "y", weights: Any = None) -> Any:
-    return lambda: Moments(terms=terms, outcome=outcome, weights=weights)
+def sums(*terms: Any, outcome: str = "y", weights: Any = None, levels: Any = ()) -> Any:
+    return lambda: Moments(terms=terms, outcome=outcome, weights=weights, levels=levels)
 
 
 ALL = [f"x{number}" for number in range(40)]
@@ -22,5 +22,7 @@ CASES = [
     Case(sums(("a", "a")), "different ones", sums("a")),
     Case(sums(("a", "b", "c", "d")), "up to 3 different ones", sums("a")),
     Case(sums("a", weights="all"), "such as 4.5", sums("a", weights="4.5")),
+    Case(sums("a", levels=("b",)), "leave it out of levels", sums("a", levels=("a",))),
+    Case(sums("a", levels=("a", "a")), "keep one", sums("a", levels=("a",))),
     Case(sums("a", weights=0), "from 1 to 64", sums("a", weights=1)),
 ]

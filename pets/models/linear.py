@@ -14,7 +14,7 @@ from pets.models.fit import Fit
 from pets.models.forecast import ErrorForecast
 from pets.models.formula import parsed
 from pets.models.model import Ask
-from pets.models.regression import NAME, Regression
+from pets.models.regression import Regression
 from pets.models.weighting import worth
 from pets.plan.plan import make_plan
 from pets.protection.budget import Budget
@@ -52,34 +52,29 @@ class Linear(Regression[Fit]):
             object.__setattr__(self, "weights", self._sums(self.terms).weights)
 
     def _sums(self, terms: Any) -> Moments:
-        return self._weighted(None if self.weights == AUTO else self.weights, terms)
-
-    def _weighted(self, weights: Any, terms: Any) -> Moments:
+        weights: Any = None if self.weights == AUTO else self.weights
         return Moments(terms=terms, outcome=self.outcome, weights=weights, levels=self.values)
 
     def check(self, schema: Schema) -> None:
         """Refuse ``C()`` of what has no few listed values; raises :class:`QueryError`."""
-        fields = make_plan(self.query, schema).fields
-        numbers = tuple(name for name in self.levels if isinstance(fields[name], Numeric))
-        replace(self, levels=tuple(name for name in self.levels if name not in numbers), values=())._check(schema)
-        make_plan(replace(self, values=numbers).query, schema)
+        model = self.with_values(schema)
+        others = tuple(name for name in self.levels if name not in model.values)
+        Regression.check(replace(self, levels=others, values=()), schema)
+        make_plan(model.query, schema)
 
-    def _check(self, schema: Schema) -> None:
-        super().check(schema)
+    def with_values(self, schema: Schema) -> Self:
+        """The model with ``values`` settled."""
+        fields = make_plan(replace(self, values=()).query, schema).fields
+        return replace(self, values=tuple(name for name in self.levels if isinstance(fields[name], Numeric)))
 
     def settled(self, schema: Schema, protection: Protection) -> Self:
         """The model with ``weights`` and ``values`` settled: weights under noise where they are worth it."""
-        fields = make_plan(self.query, schema).fields
-        model = replace(self, values=tuple(name for name in self.levels if isinstance(fields[name], Numeric)))
+        model = self.with_values(schema)
         if self.weights != AUTO:
             return model
         if not isinstance(protection, DP):
             return replace(model, weights=None)
-
-        def query(weights: Fraction | None) -> Query:
-            return model.data.agg(**{NAME: model._weighted(weights, model.terms)})
-
-        return replace(model, weights=worth(query, schema))
+        return replace(model, weights=worth(lambda weights: replace(model, weights=weights).query, schema))
 
     def to_json(self) -> Json:
         """The canonical form."""

@@ -77,7 +77,7 @@ class Moments(OfColumns):
         object.__setattr__(self, "columns", tuple(sorted({outcome, *(name for term in terms for name in term)})))
         object.__setattr__(self, "weights", _weights(self.weights))
         given = self.levels if isinstance(self.levels, (tuple, list)) else (self.levels,)
-        levels = tuple(sorted(map(_name, given), key=str))
+        levels = tuple(sorted(map(named, given), key=str))
         known = {name for term in terms for name in term}
         if wrong := [name for name in levels if not isinstance(name, str) or name not in known]:
             raise QueryError(f"{shown(wrong[0])} is to be taken by its values, and in no term; leave it out of levels")

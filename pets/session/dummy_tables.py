@@ -15,8 +15,10 @@ from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
 from pets.schema.schema import Schema
+from pets.schema.twin.hints import Twin
 from pets.session.tables import Holdings
 from pets.synthetic.dummy import dummy, met
+from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.texts import named
 
 FEW = 10
@@ -35,7 +37,7 @@ class DummyTables(Holdings):
     """
 
     def __init__(self, schema: Schema, rows: int | None, seed: int, query: Query | None) -> None:
-        made = dummy(schema, rows, seed, query=query)
+        made = _made(schema, rows, seed, query)
         super().__init__(schema, dict(made.tables), None, progress=False)
         self._rows, self._seed, self._made_for = 1000 if rows is None else rows, seed, query
         self._filled: dict[str, Snapshot] = {}
@@ -51,7 +53,7 @@ class DummyTables(Holdings):
         asked |= {"texts": texts} if texts else {}
         key = digest(asked)
         if key not in self._filled:
-            made = dummy(self._schema, self._rows, self._seed, query=query)
+            made = _made(self._schema, self._rows, self._seed, query)
             self._filled[key] = Snapshot.make(self._schema, query.table, dict(made.tables), folder=None, progress=False)
         return self._filled[key]
 
@@ -84,11 +86,22 @@ class DummyTables(Holdings):
     def _made(self, plan: Plan, plain: Linked) -> Linked:
         assert plan.people_of is not None
         try:
-            made = dummy(self._schema, self._rows, self._seed, query=plan.query)
+            made = _made(self._schema, self._rows, self._seed, plan.query)
         except UserError:  # nobody could be made to meet it
             return Linked(plain.snapshots, NOBODY)
         tables = dict(made.tables)
         return Linked(Snapshot.make_all(self._schema, plan.people_of.tables, tables, folder=None, progress=False))
+
+
+def _made(schema: Schema, rows: int | None, seed: int, query: Query | None) -> Dummy:
+    """Invented rows; where a pack makes nobody who meets the query, drawn from the columns instead."""
+    try:
+        return dummy(schema, rows, seed, query=query)
+    except UserError:
+        if query is None or schema.twin.pack is None:
+            raise
+        drawn = Schema(schema.tables, schema.dataset, Twin(None, schema.twin.hints))
+        return dummy(drawn, rows, seed, query=query)
 
 
 def _parts(query: Query) -> list[Filter | None]:

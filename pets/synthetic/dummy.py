@@ -17,8 +17,6 @@ import numpy.typing as npt
 from pets.common.arguments import plain_arguments, whole_between
 from pets.errors import QueryError, UserError, shown
 from pets.plan.plan import make_plan
-from pets.plan.predicate import AllOf, Predicate, Texts
-from pets.plan.predicate import Codes as CodesIn
 from pets.query_model.query import Query
 from pets.schema.clock.time_of_day import SECOND, Time
 from pets.schema.dates import Date, DateTime
@@ -31,9 +29,10 @@ from pets.synthetic.dummy_data.fill import Codes, fill, stream
 from pets.synthetic.dummy_data.links import Placed, numbers, placed
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.dummy_data.people.cohort import Cohort, cohort, looked_up
+from pets.synthetic.dummy_data.people.judge import Judge, holds
 from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
 from pets.synthetic.dummy_data.texts import listed
-from pets.synthetic.linked import linked
+from pets.synthetic.linked import linked, twin
 from pets.synthetic.packs.generator import MAX_PEOPLE
 from pets.synthetic.packs.pack import is_pack, load_pack
 
@@ -63,12 +62,13 @@ def dummy(
     there are at most (``people``): they then have more rows each, and a table gets at most people × max_rows rows,
     fewer than asked for where that is less. Columns that the schema may leave empty are null in 3 % of rows. With a
     ``query``, half of the people are made to meet its conditions, so that its answer on these rows is not empty; of a
-    question about people, with rows in every table that it reads.
+    question about people, with rows in every table that it reads. Of a schema that names a pack (``dummy: nhs``), or
+    that a pack made, the rows are the pack's: of ``rows`` people, with all that happens to them.
 
     The name of a *pack* in the schema's place, such as ``"nhs"``, or the folder of one's own, such as ``"my_pack/"``,
-    gives its linked tables for ``people`` invented people, the first of whom are the same however many there are.
-    ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
-    ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says).
+    gives its linked tables for ``people`` invented people, the first of whom are the same however many there are. With
+    a ``query``, some who meet its conditions are among them. ``faults`` plants its faults for training (``.answers`` is
+    the key to them), and ``link`` names people by ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says).
 
     Raises:
         UserError: with the remedy, where the schema cannot be satisfied.
@@ -93,9 +93,14 @@ def dummy(
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     rows = whole_between("rows", 1000 if rows is None else rows, 1, MAX_ROWS)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
-    held = listed(known, query if isinstance(query, Query) else None)
-    wanted = _wanted(query, held, rows, seed)
-    tables = {name: _table(name, held, rows, seed, query, wanted) for name in held.tables}
+    if query is not None and not isinstance(query, Query):
+        raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
+    held = listed(known, query)
+    if known.twin.pack is not None:
+        tables = twin(held, whole_between("rows", rows, 1, MAX_PEOPLE), seed, query)
+    else:
+        wanted = _wanted(query, held, rows, seed)
+        tables = {name: _table(name, held, rows, seed, query, wanted) for name in held.tables}
     told = manifest(
         dataset=known.dataset,
         schema=known.digest,
@@ -117,15 +122,14 @@ def _pack(
     link: str | None,
     progress: bool,
 ) -> Dummy:
-    if query is not None:
-        raise UserError(
-            "a pack is made without a query; leave query out, or give the pack's schema instead of its name"
-        )
+    if query is not None and not isinstance(query, Query):
+        raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
     if link is not None and not isinstance(link, str):
         raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
     pack = load_pack(name, link)
     number = whole_between("people", 1000 if people is None else people, 1, MAX_PEOPLE)
-    return linked(pack, number, whole_between("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)
+    seed = whole_between("seed", seed, 0, 2**63 - 1)
+    return linked(pack, number, seed, query=query, faults=faults, progress=progress)
 
 
 def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.DataFrame]:
@@ -138,8 +142,6 @@ def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.Data
 def _wanted(query: Query | None, schema: Schema, rows: int, seed: int) -> tuple[Wish, ...] | Cohort:
     if query is None:
         return ()
-    if not isinstance(query, Query):
-        raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
     if query.people is not None:
         return cohort(query, schema, rows, seed) or ()
     return wishes(query, schema)
@@ -169,6 +171,9 @@ def _codes(
 def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
     """How many people of the plain dummy data have a row that meets a query's conditions: the fewest of any part."""
     schema = listed(schema, query)
+    if schema.twin.pack is not None:
+        found = Judge(query, schema).meeting(twin(schema, rows, seed))
+        return min((len(some) for some in found), default=rows)
     here, codes = _codes(query.table, schema, rows, seed)
     person = here.person
     owner = schema.table(query.table).person_table
@@ -183,22 +188,6 @@ def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
     codes |= derived_codes(make_plan(query, schema), codes)
     parts = (holds(condition, codes, len(person)) for condition in conditions(query, schema))
     return min((len(np.unique(person[part])) for part in parts), default=len(person))
-
-
-def holds(condition: Predicate, codes: Mapping[str, Codes], rows: int) -> npt.NDArray[np.bool_]:
-    """Which rows meet a condition."""
-    if not isinstance(condition, CodesIn):
-        assert not isinstance(condition, Texts)  # invented texts are listed
-        every = isinstance(condition, AllOf)
-        out = np.full(rows, every)
-        for term in condition.terms:
-            part = holds(term, codes, rows)
-            out = out & part if every else out | part
-        return out
-    out = np.zeros(rows, dtype=bool)
-    for low, high in condition.ranges:
-        out |= (codes[condition.column] >= low) & (codes[condition.column] <= high)
-    return out
 
 
 def _table(

@@ -90,7 +90,10 @@ def _forget_answers(target: Path) -> None:
 
 
 def _beside(dummy: Bundle, work: Path) -> None:
-    (work / SCHEMA).write_text(json.dumps(dummy.schema.to_file(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    told = dummy.schema.to_file()
+    if "/" in str(told.get("dummy", "")):  # a folder of this machine
+        told.pop("dummy")
+    (work / SCHEMA).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if dummy.dictionary is not None:
         _copy_csv(dummy.dictionary, work / DICTIONARY)
     if dummy.answers is not None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pets.schema.schema import Schema, Table, Unit
+from pets.schema.twin.hints import Twin
 from pets.synthetic.packs.codelists import Calendar, CodeList
 from pets.synthetic.packs.field import Field
 from pets.synthetic.packs.formula import Formula
@@ -85,7 +86,7 @@ class PackTable:
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack as it was declared."""
+    """A pack as it was declared; ``home`` is what it is loaded by: its name, or its folder."""
 
     name: str
     version: str
@@ -97,6 +98,7 @@ class Pack:
     calendars: Mapping[str, Calendar]
     tables: Mapping[str, PackTable]
     faults: tuple[Fault, ...]
+    home: str | None = None
 
     @property
     def root(self) -> str:
@@ -111,7 +113,8 @@ class Pack:
     @cached_property
     def schema(self) -> Schema:
         """The public description of the pack's tables: every query runs on it."""
-        return Schema({table.name: self.described(table) for table in self.files}, dataset=f"{self.name}-like")
+        tables = {table.name: self.described(table) for table in self.files}
+        return Schema(tables, dataset=f"{self.name}-like", twin=Twin(self.home))
 
     def described(self, table: PackTable) -> Table:
         """What the schema says of a table."""

@@ -118,7 +118,8 @@ def read_pack(folder: Path, link: str | None = None, *, own: bool = False) -> Pa
             grammar.text(name, "a fault's name", 60)
             _once(name, faults)
             faults[name] = read_fault(file, parent, name, form, tables, known, pack.link)
-    made = replace(pack, tables=tables, faults=tuple(faults.values()))
+    home = pack.name if own else f"{folder.resolve()}/"
+    made = replace(pack, tables=tables, faults=tuple(faults.values()), home=home)
     with head.at():
         assert made.schema
     return made

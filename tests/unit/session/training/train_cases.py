@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 import pets
+from pets.session.verbs.whose import SessionNames
 from tests.remedies import Case
 
 COLUMNS = {
@@ -44,10 +45,21 @@ def train(network: Any = NET, protection: Any = DP, **more: Any) -> Any:
     return lambda: opened(**more).train(network, protection)
 
 
+class Over(SessionNames):
+    """A session over a service has these names, and no rows beside it."""
+
+
 PURE = {"budget": pets.Budget(epsilon=9)}
 FEW = pets.Policy(max_numbers=20)
 
+
+def of_a_custodian() -> object:
+    custodian = pets.Custodian(SCHEMA, ROWS, budget=pets.Budget(epsilon=100, delta=1e-6), progress=False)
+    return custodian.session(analyst="amina", project="stroke").train(NET, DP)
+
+
 TRAININGS = [
+    Case(lambda: Over().train, "custodian.session(…).train", of_a_custodian),
     Case(train("y ~ x"), "pets.classifier(", train()),
     Case(train(protection=pets.Exact()), "pets.DP(epsilon=…)", train()),
     Case(train(protection=pets.Total()), "pets.DP(epsilon=…)", train()),

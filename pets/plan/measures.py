@@ -246,13 +246,14 @@ class Planner(Blocks):
         """All sums of a regression in one block, so that one noise serves them all."""
         design = design_of(aggregate, self._fields, self._table)
         rows = self._bounds.people * self._bounds.in_group
+        weighed = "" if design.weights is None else f" on weighted rows, R² = {number(design.weights)}"
         found = sums_of(design, rows, MAX_SUM)
         cells, of_row = found.cells, found.of_row
         where = self._where(aggregate.where)
         for column, domain in design.domains.items():
             where = both(where, known(column, domain))
         measure = Measure(
-            name=f"{len(cells)} sums of a regression of {aggregate.outcome}",
+            name=f"{len(cells)} sums of a regression of {aggregate.outcome}{weighed}",
             kind="moments",
             sensitivity=self._bounds.per_vector(of_row, len(cells)),
             reason=f"{self._bounds.counted}, each adding at most {of_row.l2_squared**0.5:,.6g} in L2 to all sums",

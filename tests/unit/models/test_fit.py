@@ -437,4 +437,6 @@ def test_a_quote_forecasts_the_errors_and_spends_nothing() -> None:
 def test_explain_tells_the_sensitivity_of_a_model_s_sums() -> None:
     said = str(session().explain(LINE.query))
     assert "sums of a regression of cost" in said and "L2 = " in said
-    assert "values of 'age' are clamped to [0, 120]" in said
+    assert "values of 'age' are clamped to [0, 120]" in said and "R²" not in said
+    weighted = pets.linear("cost ~ age + sex + sick", data="p", weights=2.5)
+    assert "sums of a regression of cost on weighted rows, R² = 2.5" in str(session().explain(weighted.query))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pets.federated.analyst.federation import Federation
     from pets.ledger.ledger import Ledger
     from pets.models.linear import linear
+    from pets.models.survival.cox import cox
     from pets.models.survival.kaplan_meier import kaplan_meier
     from pets.models.survival.log_rank import log_rank
     from pets.protection.budget import Budget
@@ -95,6 +96,7 @@ _HOMES = {
     "linear": "models.linear",
     "classifier": "query_model.trained.network",
     "network": "query_model.trained.network",
+    "cox": "models.survival.cox",
     "kaplan_meier": "models.survival.kaplan_meier",
     "log_rank": "models.survival.log_rank",
     "assess": "synthetic.assess.run",
@@ -150,6 +152,7 @@ __all__ += [
     "linear",
     "classifier",
     "network",
+    "cox",
     "kaplan_meier",
     "log_rank",
     "assess",

@@ -172,7 +172,8 @@ def some_curves(session: pets.Session) -> Any:
     fit = session.fit(CURVES, pets.DP(epsilon=1))
     test = session.fit(pets.log_rank("cost", "late", "seen", data=FOLLOWED, edges=[0, 10, 20, 40]), pets.DP(epsilon=1))
     shown = [repr(fit), fit._repr_html_(), fit.model.to_json(), fit.table.to_csv(), fit.rmst().to_csv(), fit.notes]
-    return [repr(quote), fit.release, *shown, repr(test), test.table.to_csv()]
+    cox = session.fit(pets.cox("cost", "late", "seen", data=FOLLOWED, edges=[0, 10, 20, 40]), pets.DP(epsilon=1))
+    return [repr(quote), fit.release, *shown, repr(test), test.table.to_csv(), repr(cox), cox.table.to_csv()]
 
 
 def a_network(session: pets.Session) -> Any:

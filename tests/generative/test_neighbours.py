@@ -351,7 +351,9 @@ def test_every_kind_of_measure_and_every_bound_is_reached_somewhere() -> None:
 
 def test_the_check_finds_a_rank_that_looks_at_other_people() -> None:
     """Shuffled rows are kept by position: an order that is not a person's own changes what others keep."""
-    rows = [{"id": str(i % 3), "g": "abcdef"[i % 6], "x": str(i), "y": "1", "z": str(i)} for i in range(40)]
+    rows = [
+        {"id": str(i % 3), "g": "abcdef"[i % 6], "x": str(i), "y": "1", "z": str(i), "e": "true"} for i in range(40)
+    ]
     kept = []
     for data in (rows, [row for row in rows if row["id"] != "1"][::-1]):
         first: dict[str, list[tuple[str, str]]] = {}

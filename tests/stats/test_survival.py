@@ -20,6 +20,7 @@ from scipy.stats import chi2
 import pets
 from pets.dp.calibrate import calibrate
 from pets.models.survival.estimate import Curve, Z, curve, mean_time
+from pets.models.survival.partial import partial
 from pets.models.survival.scores import Scores, scores
 from pets.models.survival.streams import Streams, streams
 from pets.plan.fitted.exits import UNIT, matrix
@@ -224,6 +225,72 @@ def test_groups_that_are_alike_soak(count: int, bins: int, epsilon: float) -> No
     print(f"n={count} J={bins} ε={epsilon} type I {found.right:.3f} (naive {found.naive:.3f}), power {power.right:.2f}")
     assert 0.008 <= found.right <= 0.065, found
     assert found.naive > 0.065
+
+
+# ── hazard ratios ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+TWO = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+TRUTH = np.log([0.75, 1.5])
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Of two booleans: how often each was held, with and without the noise; error and standard error."""
+
+    held: Any
+    naive: Any
+    error: Any
+    sampling: Any
+
+
+@cache
+def ratios(count: int, epsilon: float, looks: int, share: float = 0.5) -> Ratios:
+    """So many regressions, the second covariate true of a share of the people."""
+    draw, sigma = np.random.default_rng(11 * count + round(100 * share)), deviation(12, epsilon)
+    held, naive, away, spread = [], [], [], []
+    for _ in range(looks):
+        sizes = draw.multinomial(count, np.outer([0.5, 0.5], [1 - share, share]).ravel())
+        left = [
+            released(draw, leave(draw, size, 12, float(np.exp(x @ TRUTH))), sigma)
+            for size, x in zip(sizes, TWO, strict=True)
+        ]
+        found = partial(left, TWO, np.ones(12))
+        assert found.settled
+        both, alone = (np.sqrt(np.diag(one)) for one in (found.noise + found.sampling, found.sampling))
+        off = found.coefficients - TRUTH
+        held.append(np.abs(off) <= Z * both)
+        naive.append(np.abs(off) <= Z * alone)
+        away.append(off)
+        spread.append(alone)
+    error = np.sqrt(np.mean(np.square(away), axis=0))
+    return Ratios(np.mean(held, axis=0), np.mean(naive, axis=0), error, np.mean(spread, axis=0))
+
+
+@pytest.mark.parametrize(("count", "epsilon"), [(1000, 0.5), (1000, 1.0), (10_000, 0.5), (10_000, 1.0)])
+def test_ratios_are_held_as_often_as_is_said(count: int, epsilon: float) -> None:
+    found = ratios(count, epsilon, 200)
+    assert (found.held >= 0.95 - few(200)).all(), found
+    if count == 1000:
+        assert (found.naive < 0.92).all()
+    elif epsilon == 1:
+        assert (found.error <= 1.15 * found.sampling).all(), found
+
+
+def test_ratios_of_a_rare_value_hold_too_and_those_without_the_noise_do_not() -> None:
+    found = ratios(10_000, 1.0, 200, share=0.05)
+    assert (found.held >= 0.9).all() and found.naive[1] < 0.9
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize(
+    ("count", "epsilon", "share"),
+    [*((n, e, 0.5) for n in (1000, 10_000, 70_000) for e in (0.5, 1.0, 3.0)), (10_000, 0.5, 0.05), (10_000, 1.0, 0.05)],
+)
+def test_ratios_are_held_soak(count: int, epsilon: float, share: float) -> None:
+    found = ratios(count, epsilon, 2000, share)
+    print(f"n={count} ε={epsilon} share={share} {found}")
+    assert (found.held >= 0.9).all()
 
 
 def test_the_noise_of_the_simulation_is_that_of_the_plan() -> None:

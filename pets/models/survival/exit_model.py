@@ -79,7 +79,7 @@ class ExitModel(Model[R_co]):
         for name in ("time", "event", "edges", "bins"):
             object.__setattr__(self, name, getattr(counted, name))
         if len(self.by) < self.fewest - 1:
-            raise QueryError(f"{self.called} compares groups; say which column tells them apart, such as by='arm'")
+            raise QueryError(f"{self.called} compares groups; name a column that tells them apart, such as 'arm'")
 
     @cached_property
     def counted(self) -> Exits:

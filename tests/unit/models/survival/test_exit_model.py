@@ -127,7 +127,7 @@ CASES = [
     Case(of(event="dead"), "did you mean", of()),
     Case(of(by="code"), "group its values first with map", of(by="few")),
     Case(of(actuarial="yes"), "True or False", of(actuarial=False)),
-    Case(between(by=[]), "say which column tells them apart", between(by=["arm"])),
+    Case(between(by=[]), "name a column that tells them apart", between(by=["arm"])),
     Case(between(by="one"), "take another column", between()),
     Case(lambda: pets.kaplan_meier("days", "died"), "kaplan_meier('days', 'died', by='arm'", of()),  # type: ignore[call-arg]
     Case(lambda: pets.log_rank("days", "died", data="t"), "log_rank('days', 'died', 'arm'", between()),  # type: ignore[call-arg]

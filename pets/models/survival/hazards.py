@@ -1,0 +1,193 @@
+"""Hazards: ratios of a Cox regression with intervals that contain both the choice of people and the noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from pets.common import html_table
+from pets.common.integers import Floats
+from pets.models.survival.covariates import Covariates
+from pets.models.survival.estimate import CLEAR, Z
+from pets.models.survival.exit_fit import ExitFit
+from pets.models.survival.partial import Partial, partial
+from pets.models.survival.streams import Streams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MUCH = 0.5
+"""The share of noise from which it is said that coefficients are drawn towards 0."""
+
+
+@dataclass(frozen=True, repr=False)
+class Hazards(ExitFit):
+    """A Cox regression of one release, so it keeps that release's guarantee.
+
+    Attributes:
+        model: what was fitted.
+        release: the counts that it was made of, with their certificate.
+    """
+
+    form: ClassVar[str] = "hazard ratios"
+    kind: ClassVar[str] = "cox"
+    called: ClassVar[str] = "a Cox regression"
+
+    @cached_property
+    def covariates(self) -> Covariates:
+        """The patterns, and what the coefficients are of."""
+        return Covariates.of(self.release.plan, self.model.by)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients: ``arm[new]`` is against the first value that the schema lists."""
+        return tuple(map(str, self.covariates.terms))
+
+    @cached_property
+    def _rare(self) -> tuple[bool, ...]:
+        """Whether hardly anybody with a term's value, or nobody told apart from the noise, had the event."""
+        return tuple(
+            term.level is not None and self._few(self.covariates.design[:, at] > 0)
+            for at, term in enumerate(self.covariates.terms)
+        )
+
+    def _few(self, among: Any) -> bool:
+        chosen = [one for one, there in zip(self.streams, among, strict=True) if there]
+        events = sum(float(one.events.sum()) for one in chosen)
+        noise = math.sqrt(sum(float(one.covariance(one.bins).sum()) for one in chosen))
+        return events < CLEAR * noise if noise else events <= 0
+
+    @cached_property
+    def _lost(self) -> tuple[str, ...]:
+        """Covariates whose first value, against which the others are, hardly anybody with the event had."""
+        out = []
+        for name in self.model.by:
+            own = [
+                at for at, term in enumerate(self.covariates.terms) if term.column == name and term.level is not None
+            ]
+            if own and self._few(self.covariates.design[:, own].sum(axis=1) == 0):
+                out.append(name)
+        return tuple(out)
+
+    @cached_property
+    def _solved(self) -> tuple[Partial | None, list[int]]:
+        """The fit, and the places of the terms that are in it."""
+        kept = [at for at, rare in enumerate(self._rare) if not rare]
+        if self._lost or not kept:
+            return None, []
+        design = self.covariates.design
+        gone = [at for at, rare in enumerate(self._rare) if rare]
+        there = [at for at, row in enumerate(design) if not row[gone].any()]
+        wide = np.array([float(value is None) for value in self.bins.values])
+        found = partial([self.streams[at] for at in there], design[np.ix_(there, kept)], wide)
+        return (found, kept) if found.settled else (None, [])
+
+    @property
+    def estimable(self) -> bool:
+        """Whether there are coefficients; :attr:`notes` say why not."""
+        return self._solved[0] is not None
+
+    @cached_property
+    def _own(self) -> tuple[Floats, Floats, Floats]:
+        """Coefficients, and their covariances by noise and by sampling; NaN for those that are not given."""
+        found, kept = self._solved
+        count = len(self.terms)
+        beta, noise, sampling = np.full(count, np.nan), np.full((count, count), np.nan), np.full((count, count), np.nan)
+        if found is not None:
+            beta[kept] = found.coefficients
+            noise[np.ix_(kept, kept)], sampling[np.ix_(kept, kept)] = found.noise, found.sampling
+        return beta, noise, sampling
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """By term, the log hazard ratio; NaN where it cannot be given."""
+        return dict(zip(self.terms, self._own[0].tolist(), strict=True))
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance of the coefficients, of noise and sampling together."""
+        import pandas as pd
+
+        return pd.DataFrame(self._own[1] + self._own[2], index=list(self.terms), columns=list(self.terms))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a term: log hazard ratio, standard error, 95 % interval and p; and the ratio with its interval.
+
+        ``error`` holds both: error² = ``noise``² + ``sampling``², and ``noise_share`` is noise² over error².
+        """
+        import pandas as pd
+
+        beta = self._own[0]
+        noise, sampling = (np.sqrt(np.diag(one)) for one in self._own[1:])
+        error = np.hypot(noise, sampling)
+        normal = NormalDist()
+        chance = [math.nan if math.isnan(one) else 2 * normal.cdf(-abs(one)) for one in beta / error]
+        low, high = beta - Z * error, beta + Z * error
+        columns = {"coefficient": beta, "error": error, "low": low, "high": high, "p": chance, "ratio": np.exp(beta)}
+        columns |= {"ratio_low": np.exp(low), "ratio_high": np.exp(high), "noise": noise, "sampling": sampling}
+        columns["noise_share"] = np.square(noise / error)
+        return pd.DataFrame(columns, index=pd.Index(self.terms, name="term"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know, from released numbers alone."""
+        out = []
+        gone = [name for name, rare in zip(self.terms, self._rare, strict=True) if rare]
+        few = "no events" if self.exact else f"fewer events than {CLEAR:g} standard deviations of the noise on them"
+        if self._lost:
+            names = " and ".join(map(repr, self._lost))
+            out.append(
+                f"No coefficients: {few} with the first value of {names}, against which the others are; leave it out, "
+                "or ask with more epsilon."
+            )
+        elif gone:
+            out.append(f"No coefficient of {html_table.few(gone)}: {few}; who has such a value is left out of the fit.")
+        elif not self.estimable:
+            out.append("No coefficients: the counts do not determine them; take fewer covariates, or more epsilon.")
+        if self.estimable and np.nanmax(self.table["noise_share"].to_numpy()) > MUCH:
+            out.append("More than half of some variance is noise: such coefficients are drawn towards 0.")
+        out.append("Hazards are taken to be proportional; nothing here tests that.")
+        return (*out, *self._said, *self.release.notes)
+
+    def summary(self) -> str:
+        """The fit as text: every line comes from released counts."""
+        about = "" if self.exact else "about "
+        rows, events = (sum(float(part) for part in one) for one in zip(*map(_size, self.streams), strict=True))
+        width = max(4, *(len(term) for term in self.terms))
+        head = f"{'term':<{width}}  {'ratio':>8}  {'95 % interval':>20}  {'coefficient':>11}  {'error':>8}"
+        lines = [f"{head}  {'p':>7}  {'noise':>6}"]
+        for term, row in self.table.iterrows():
+            ends = f"[{row['ratio_low']:.4g}, {row['ratio_high']:.4g}]"
+            share = "" if math.isnan(row["noise_share"]) else f"{row['noise_share']:.0%}"
+            lines.append(
+                f"{term!s:<{width}}  {row['ratio']:>8.4g}  {ends:>20}  {row['coefficient']:>11.4g}  "
+                f"{row['error']:>8.3g}  {row['p']:>7.3f}  {share:>6}"
+            )
+        both = "Errors, intervals and p contain both the choice of people and the noise; noise is its share of error²."
+        facts = f"Rows: {about}{rows:,.0f}; events: {about}{events:,.0f}"
+        return "\n".join([*self._head, facts, "", *lines, "", both, *self.notes, self.release.guarantee])
+
+    __str__ = summary
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        names = ("ratio", "ratio_low", "ratio_high", "coefficient", "error", "p", "noise_share")
+        rows = [(term, *(f"{row[one]:,.5g}" for one in names)) for term, row in self.table.iterrows()]
+        *alarm, said, _ = self._head
+        return html_table.block(
+            *(html_table.sentence(one, alarm=True) for one in alarm),
+            html_table.table(said, ("term", *names), rows, numbers=range(1, 8)),
+            *(html_table.sentence(note) for note in (*self.notes, self.release.guarantee)),
+        )
+
+
+def _size(left: Streams) -> tuple[float, float]:
+    return float(left.at_risk[0]), float(left.events.sum())

@@ -1,0 +1,147 @@
+"""Partial likelihood from who leaves when in each pattern of covariates: log hazard ratios, and what moves them.
+
+Cox 1972. Those at risk in a bin are those who are there when it begins, less half of those who leave it (of those lost:
+in a bin of several values): with ties this is Efron's 1977 mean of the risk sets that the events might have met one by
+one, which exact counts get as it stands. The noise moves the score; the coefficients follow by the inverse of the
+information (the delta method), in which each count enters wherever it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pets.common.integers import Floats
+from pets.models.survival.streams import Streams
+
+STEPS = 50
+CLOSE = 1e-11
+"""Newton's steps end where none is longer."""
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The fit.
+
+    Attributes:
+        coefficients: log hazard ratios, one a column of the design.
+        noise, sampling: their covariances.
+        settled: whether Newton's steps came to an end.
+    """
+
+    coefficients: Floats
+    noise: Floats
+    sampling: Floats
+    settled: bool
+
+
+def partial(patterns: Sequence[Streams], design: Floats, wide: Floats) -> Partial:
+    """The coefficients that make the events likeliest.
+
+    Args:
+        patterns: who leaves each pattern of covariates when.
+        design: one row a pattern, one column a coefficient.
+        wide: by bin 1 where those who are lost in it count half, else 0.
+    """
+    beta, settled = np.zeros(design.shape[1]), False
+    exact = not any(one.deviation for one in patterns)
+    counts = Counts.of(patterns, wide)
+    for _ in range(STEPS):
+        score, information = counts.tied(design, beta) if exact else counts.halved(design, beta)
+        try:
+            step = np.linalg.solve(information, score)
+        except np.linalg.LinAlgError:
+            break
+        if not np.isfinite(step).all() or np.abs(beta + step).max() > 50:
+            break
+        beta = beta + step * min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))
+        if np.abs(step).max() <= CLOSE:
+            settled = True
+            break
+    inverse = np.linalg.pinv(information).astype(np.float64)
+    noise = np.zeros_like(inverse) if exact else inverse @ _noise(patterns, counts, design, beta) @ inverse.T
+    return Partial(beta, noise, inverse, settled)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the likelihood is made of, pattern by bin.
+
+    Attributes:
+        events: of each pattern in each bin.
+        risk: who is there when a bin begins, less half of those who are lost in a wide one.
+        wide: by bin 1 where that is so.
+    """
+
+    events: Floats
+    risk: Floats
+    wide: Floats
+
+    @classmethod
+    def of(cls, patterns: Sequence[Streams], wide: Floats) -> Counts:
+        """Of these patterns."""
+        bins = len(wide)
+        lost = np.array([one.others[:bins] for one in patterns])
+        return cls(
+            np.array([one.events for one in patterns]),
+            np.array([one.at_risk for one in patterns]) - wide * lost / 2,
+            wide,
+        )
+
+    @property
+    def died(self) -> Floats:
+        """Events in each bin."""
+        found: Floats = self.events.sum(axis=0)
+        return found
+
+    def means(self, design: Floats, beta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Of those at risk: their relative hazards, the sum in each bin (1 where it is 0), whether there are any, and
+        the mean of their covariates."""
+        hazard = np.exp(design @ beta)[:, None] * np.maximum(self.risk - self.events / 2, 0.0)
+        total = hazard.sum(axis=0)
+        there = total > 0
+        total = np.where(there, total, 1.0)
+        return hazard, total, there, (design.T @ hazard) / total
+
+    def halved(self, design: Floats, beta: Floats) -> tuple[Floats, Floats]:
+        """The score and the information where those with the event are half at risk."""
+        hazard, total, there, mean = self.means(design, beta)
+        died = np.where(there, self.died, 0.0)
+        score = design.T @ np.where(there, self.events, 0.0).sum(axis=1) - mean @ died
+        second = np.einsum("gp,gb,gq->pqb", design, hazard, design) / total
+        information = (second - mean[:, None, :] * mean[None, :, :]) @ died
+        return score, information
+
+    def tied(self, design: Floats, beta: Floats) -> tuple[Floats, Floats]:
+        """The score and the information by Efron's rule, of whole counts."""
+        weight = np.exp(design @ beta)
+        score = design.T @ self.events.sum(axis=1)
+        information = np.zeros((len(beta), len(beta)))
+        for at in np.flatnonzero(self.died > 0):
+            risk, own = weight * self.risk[:, at], weight * self.events[:, at]
+            ties = round(float(self.died[at]))
+            left = np.arange(ties) / ties
+            sums = [design.T @ one for one in (risk, own)]
+            squares = [(design.T * one) @ design for one in (risk, own)]
+            total = risk.sum() - left * own.sum()
+            mean = (sums[0][:, None] - sums[1][:, None] * left) / total
+            score = score - mean.sum(axis=1)
+            information += squares[0] * (1 / total).sum() - squares[1] * (left / total).sum() - mean @ mean.T
+        return score, information
+
+
+def _noise(patterns: Sequence[Streams], counts: Counts, design: Floats, beta: Floats) -> Floats:
+    """The covariance that noise makes of the score."""
+    _, total, there, mean = counts.means(design, beta)
+    out = np.zeros((len(beta), len(beta)))
+    for x, one in zip(design, patterns, strict=True):
+        beyond = np.where(there, x[:, None] - mean, 0.0)
+        own = np.where(there, counts.died / total, 0.0) * np.exp(x @ beta) * beyond
+        so_far = np.cumsum(own, axis=1)
+        later = np.repeat(so_far[:, -1:], len(one.others) - one.bins, axis=1)
+        of_others = -np.concatenate([so_far - counts.wide * own / 2, later], axis=1)
+        for moved in (beyond - (so_far - own / 2), of_others):
+            out += moved @ one.covariance(moved.shape[1]) @ moved.T
+    return out

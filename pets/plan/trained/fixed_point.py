@@ -27,7 +27,7 @@ CAP = 64 * INPUT
 """No unit gives more: where a rectifier would, its slope is 0."""
 ERROR = 16 * WEIGHT
 """No error that is passed back passes it."""
-ENTRY = 2**21
+ENTRY = 2**17
 """No entry of one person's gradient passes it, before it is clipped."""
 MAX_INPUTS, MAX_SIZE, MAX_HELD = 1023, 200_000, 2**24
 """Of a network: its inputs, its weights, and weights times a person's rows (of which a schema has 10,000 at most)."""

@@ -71,21 +71,23 @@ def bounded(found: Floats, bound: int) -> Ints:
     Guarantee: the squares of each row of the result add up to at most ``bound``², in whole numbers. What is no number
     becomes 0.
     """
-    units = scaled(np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0), WEIGHT)
-    whole: Ints = np.clip(units, -ENTRY, ENTRY).astype(np.int64)
-    squares = _squares(whole)
-    over = squares > bound**2
-    if over.any():
-        shrunk = (bound / np.sqrt(squares[over].astype(np.float64)) * SHORT)[:, None] * whole[over]
-        whole[over] = np.trunc(shrunk).astype(np.int64)
-        whole[_squares(whole) > bound**2] = 0
-    return whole
+    units = scaled(found, WEIGHT)
+    if not np.isfinite(units.sum()):  # (or a sum of finite numbers passes what a double holds: nothing is lost then)
+        units = np.nan_to_num(units, nan=0.0, posinf=0.0, neginf=0.0)
+    np.clip(units, -ENTRY, ENTRY, out=units)
+    squares = _squares(units)
+    (over,) = np.nonzero(squares > bound**2)
+    if len(over):
+        shrunk = np.trunc(units[over] * (bound / np.sqrt(squares[over]) * SHORT)[:, None])
+        shrunk[_squares(shrunk) > bound**2] = 0
+        units[over] = shrunk
+    return units.astype(np.int64)
 
 
-def _squares(whole: Ints) -> Ints:
-    """Of each row the sum of squares: at most 200,000 · 2^42 < 2^62."""
+def _squares(whole: Floats) -> Floats:
+    """Of each row the sum of squares of whole numbers: at most 200,000 · 2^34 < 2^53, so a double holds it exactly."""
     found: Any = np.einsum("ij,ij->i", whole, whole)
-    return np.asarray(found, dtype=np.int64)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _input(codes: Ints, domain: Domain, level: int | None) -> Any:

@@ -66,7 +66,7 @@ def errors(design: Design, measure: Measure, deviation: float, rows: int) -> tup
     size = 0.5 / math.sqrt(p)
     middle = np.array([[noise[places.matrix[i, j]] * size**2 for j in range(p)] for i in range(p)]).sum(axis=1)
     made = inverse @ np.diag(noise[places.vector] + middle) @ inverse
-    left = means[places.last] / means[places.matrix[0, 0]] * inverse
+    left = float(measure.heaviest) * means[places.last] / means[places.matrix[0, 0]] * inverse
     turn, _ = back(design)
     parts = [np.sqrt(np.diag(turn @ one @ turn.T)) for one in (made, left)]
     return parts[0], parts[1], kappa_of(design, places, matrix, np.sqrt(noise))[0]

@@ -4,8 +4,9 @@ Everything is post-processing of one released list of sums. Exact sums are solve
 rounded before the end. With noise, β̂ = Â⁻¹b̂ moves by Â⁻¹(δb − δA·β̂) to first order, where each measured sum's noise
 enters in every place in which the sum stands; its variance is added to that of sampling, s²Â⁻¹ (the delta method).
 
-Where rows have weights w ≤ 1, all sums are weighted, and so is what is called the number of rows. s²(X'WX)⁻¹ is then
-not less than what the choice of people makes, s²(X'WX)⁻¹X'W²X(X'WX)⁻¹, for no weight is above 1.
+Where rows have weights w ≤ m, all sums are weighted, and so is what is called the number of rows. m·s²(X'WX)⁻¹ is then
+not less than what the choice of people makes, s²(X'WX)⁻¹X'W²X(X'WX)⁻¹. m is public: 1, or less where no row counts in
+full.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def exact(design: Design, measure: Measure, values: Sequence[int]) -> Solved:
     beta = [sum((a * b for a, b in zip(row, vector, strict=True)), Fraction(0)) for row in inverse]
     left = square - sum((a * b for a, b in zip(beta, vector, strict=True)), Fraction(0))
     spread = left / (rows - p)
-    sampling = np.array([[float(spread * one) for one in row] for row in inverse])
+    sampling = np.array([[float(measure.heaviest * spread * one) for one in row] for row in inverse])
     least = np.array([float(one) for one in beta])
     return Solved(least, np.zeros((p, p)), sampling, float(rows), float(spread), math.inf, np.eye(p)[0])
 
@@ -164,7 +165,7 @@ def noisy(design: Design, measure: Measure, values: Sequence[int], deviation: fl
     # with noise that is as great as what is left, no smaller spread is known
     least = math.sqrt(float(np.sum((_left(places, beta, len(units)) * noise[:-1]) ** 2)))
     spread = max(float(left), least) / (rows - p)
-    return Solved(beta, made, spread * inverse, rows, spread, kappa, direction)
+    return Solved(beta, made, float(measure.heaviest) * spread * inverse, rows, spread, kappa, direction)
 
 
 def _moves(places: Places, beta: Floats, cells: int) -> Floats:

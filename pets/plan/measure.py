@@ -140,9 +140,14 @@ class RowWeight:
     parts: tuple[Length, ...] = ()
 
     @property
+    def greatest(self) -> int:
+        """The most that a row counts, of 2^bits: less where no row is so short that it counts in full."""
+        return min(1 << self.bits, self.top // self.start)
+
+    @property
     def constant(self) -> int | None:
         """The weight, where every row has the same."""
-        return None if self.parts else min(1 << self.bits, self.top // self.start)
+        return None if self.parts else self.greatest
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -200,6 +205,11 @@ class Measure:
         """Of the sums of a regression: what each is divided by, so that a row that counts in full adds at most 1."""
         bits = 0 if self.row_weight is None else self.row_weight.bits
         return tuple(cell.unit << bits for cell in self.cells)
+
+    @property
+    def heaviest(self) -> Fraction:
+        """The most that a row of a regression counts: 1 where there are no weights."""
+        return Fraction(1) if self.row_weight is None else Fraction(self.row_weight.greatest, 1 << self.row_weight.bits)
 
     @property
     def columns(self) -> tuple[str, ...]:

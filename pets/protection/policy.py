@@ -127,12 +127,17 @@ class Policy:
                 f"{self.max_conditions:,}; put values of one column in a list, with isin"
             )
 
-    def check_numbers(self, count: int) -> None:
-        """Refuse a request whose answers hold more numbers than are allowed; raises :class:`PolicyError`."""
+    def check_numbers(
+        self, count: int, instead: str = "group by fewer columns, use coarser bins, or ask for fewer measures"
+    ) -> None:
+        """Refuse a request whose answers hold more numbers than are allowed; raises :class:`PolicyError`.
+
+        ``instead``: what to do.
+        """
         if count > self.max_numbers:
             raise PolicyError(
                 f"the answer would hold {count:,} numbers and this custodian's policy allows {self.max_numbers:,}; "
-                "group by fewer columns, use coarser bins, or ask for fewer measures"
+                f"{instead}"
             )
 
     def to_json(self) -> Json:

@@ -141,14 +141,17 @@ def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
     need(loss <= number(asked.get("rho", loss)) * UNIT or "rho" not in asked, "it costs more than was asked for")
 
 
-def check_meaning(one: Any) -> None:
-    """ρ, δ and ε of keys are those of their cost, and of what was asked for; a δ of theirs is beside the budget's."""
+def check_meaning(one: Any, losses: int = 1) -> None:
+    """ρ, δ and ε of keys are those of their cost, and of what was asked for; a δ of theirs is beside the budget's.
+
+    ``losses``: how many add up to it, of each of which rounding may leave some units of what was asked for.
+    """
     asked, spent, own = one["protection"], one["cost"]["loss"], one["cost"]["delta"] / 10**18
     at = float(number(asked["delta"])) if "delta" in asked else float(number(one["delta"])) - own
     need(float(number(one["rho"])) == spent / UNIT, "its ρ is not its cost")
     need(0 < at < 0.01, "its δ is none")
     stated = float(number(one["epsilon"]))
-    least, most = (epsilon(units / UNIT, at) for units in (spent, spent * 1.0001 + 4))
+    least, most = (epsilon(units / UNIT, at) for units in (spent, spent * 1.0001 + 4 * losses))
     need(least <= stated * (1 + 1e-9) and stated <= most, "its ε is not that of its noise")
     need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
     need("rho" not in asked or spent <= number(asked["rho"]) * UNIT, "it costs more than was asked for")

@@ -166,6 +166,13 @@ def test_weights_are_what_a_session_takes_and_a_quarter_of_the_noise_is_gone() -
     assert 0.7 * plain.ratio < weighted.ratio < 0.8 * plain.ratio
 
 
+def test_intervals_are_no_wider_where_no_row_counts_in_full() -> None:
+    """R² = 3 with four columns of two values: 0.6 is the most that a row counts."""
+    assert asked("3").measure.heaviest == Fraction(614, 1024)
+    found = held(70_000, 3.0, 100, weights="3")
+    assert honest(found.both, found.health), found
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("weights", [None, USUAL], ids=["ordinary", "weighted"])

@@ -84,5 +84,5 @@ class FitQuote:
         return html_table.block(
             html_table.sentence(self._cost),
             html_table.table("Expected standard errors", header, rows, numbers=range(1, len(header))),
-            *(html_table.sentence(line) for line in self.forecast.lines if line.startswith("At n")),
+            *(html_table.sentence(line) for line in self.forecast.lines if line.startswith(("At n", "Weighted"))),
         )

@@ -75,5 +75,5 @@ class TrainingVerbs:
         custody = self._custody
         custody.policy.check_conditions(network.query)
         plan = make_train_plan(network, custody.schema)
-        custody.policy.check_numbers(plan.numbers)
+        custody.policy.check_numbers(plan.numbers, "take fewer steps, fewer columns or narrower layers")
         return plan, TrainQuote.of(plan, protection, custody.budget)

@@ -167,6 +167,18 @@ def test_exact_fits_of_weighted_rows_are_those_of_statsmodels(formula: str, engi
     assert fit.residual == pytest.approx(np.sqrt(residual), rel=1e-9)
 
 
+@pytest.mark.parametrize("weights", [1, 2])
+def test_weights_that_are_alike_change_neither_the_line_nor_its_errors(weights: int) -> None:
+    """R² ÷ 3 for every row, with two columns of two values: but for degrees of freedom, which are of the weights."""
+    asked = session(policy=pets.Policy(allow_unbounded=True))
+    fits = [asked.fit(pets.linear("cost ~ sex + sick", data="p", weights=one), pets.Total()) for one in (None, weights)]
+    plain, alike = (one.table for one in fits)
+    assert np.allclose(alike.coefficient, plain.coefficient, rtol=1e-12)
+    n, share = fits[0].rows, fits[1].rows / fits[0].rows
+    assert share == pytest.approx(weights / 3, rel=0.01)
+    assert np.allclose(alike.error, plain.error * np.sqrt((n - 3) / (n - 3 / share)), rtol=1e-9)
+
+
 def test_weights_are_taken_where_noise_is_and_only_there() -> None:
     model = pets.linear("cost ~ age + los + C(region) + sick", data="p")
     for protection, chosen in ((pets.DP(epsilon=1), Fraction(7, 2)), (pets.Total(), None), (pets.Exact(), None)):
@@ -179,6 +191,7 @@ def test_weights_are_taken_where_noise_is_and_only_there() -> None:
     asked = session(MANY)
     quotes = [asked.quote_fit(one, pets.DP(epsilon=1)) for one in (model, ordinary)]
     assert "R² = 3.5" in str(quotes[0]) and "R²" not in str(quotes[1])
+    assert "R² = 3.5" in quotes[0]._repr_html_() and "R²" not in quotes[1]._repr_html_()
     fits = [asked.fit(one, pets.DP(epsilon=9)) for one in (model, ordinary)]
     assert [one.design.weights for one in fits] == [Fraction(7, 2), None]
     assert fits[0].table.noise.mean() < 0.85 * fits[1].table.noise.mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from tests.unit.verify.test_check import Made, refused
 
 pytestmark = pytest.mark.chance(0)
 
-TRAINING = beside("kinds/fitted/training")
+TRAINING, checker = beside("kinds/fitted/training"), beside("loss")
 ASKED: list[tuple[Any, pets.DP]] = [
     (NET, pets.DP(epsilon=1)),
     (HIDDEN, pets.DP(rho=0.1)),
@@ -80,6 +81,17 @@ def test_dummy_networks_and_those_of_rows_that_are_people_hold() -> None:
     assert "any one row (a person)" in check(canonical(network.signed), session.ledger.key.raw)
     twin = session.dummy()
     assert check(canonical(twin.train(*ASKED[0]).signed), twin.ledger.key.raw).startswith("Dummy data")
+
+
+@pytest.mark.parametrize(("steps", "epsilon"), [(100, 0.001), (700, 0.005)])
+def test_what_steps_round_off_of_a_small_epsilon_is_no_lie(steps: int, epsilon: float) -> None:
+    """Each step's price is rounded down to units, so that all together cost less than was asked for."""
+    session = pets.Session(SCHEMA, {"t": ROWS}, budget=pets.Budget(3, 1e-6), progress=False)
+    network = session.train(dataclasses.replace(NET, steps=steps, rate=0.1), pets.DP(epsilon=epsilon))
+    assert check(canonical(network.signed), session.ledger.key.raw).startswith(network.guarantee)
+    asked = network.form | {"protection": network.form["protection"] | {"epsilon": "0.5"}, "epsilon": "0.5"}
+    with pytest.raises(checker.PLAN.Refused, match="its ε is not that of its noise"):
+        checker.check_meaning(asked, 1 + steps)
 
 
 @pytest.mark.parametrize("widths", [(3, 1), (3, 4, 2), (2, 5, 3, 1)])

@@ -60,7 +60,7 @@ def check_loss(one: Any, said: Any, plan: Any, base: Any, loss: Any) -> None:
         exact = Q(moved["l2_squared"], 2) / sigma**2 * loss.UNIT
         need(exact <= part <= exact * (1 + Q(1, loss.UNIT)) + 2, "its noise loses something else than it states")
     need(one["cost"]["loss"] == losses[0] + plan.steps * losses[1], "its steps cost something else together")
-    loss.check_meaning(one)
+    loss.check_meaning(one, 1 + plan.steps)
 
 
 def sentence(one: Any, plan: Any, who: str, base: Any, origin: str, memory: bool) -> str:

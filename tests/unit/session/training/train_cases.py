@@ -69,7 +69,7 @@ TRAININGS = [
     Case(train(protection=pets.DP(rho=1e-11)), "a larger epsilon", train()),
     Case(
         train(policy=FEW),
-        "ask for fewer measures",
+        "take fewer steps",
         train(pets.classifier("y", ["x"], data="t", steps=2), policy=FEW),
     ),
 ]

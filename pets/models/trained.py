@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from pets.common import codec, html_table
 from pets.common.codec import Json, canonical, fraction, whole
-from pets.common.files import replace_file
+from pets.common.files import reading, replace_file, writing
 from pets.common.integers import Floats
 from pets.dp.train_noise import membership
-from pets.errors import PetsError, UserError, shown
+from pets.errors import PetsError, UserError
 from pets.models.new_rows import column_of, frame_of, numbers
 from pets.plan.trained.descent import split, trained
 from pets.plan.trained.fixed_point import GRADIENT, INPUT, ROOT_TWO, WEIGHT, Layers
@@ -248,13 +248,9 @@ class Trained:
 
     def save(self, path: str | Path) -> Path:
         """Write it as JSON, which :meth:`load` and ``pets verify`` read; raises :class:`UserError` where it cannot."""
-        try:
+        with writing("the network", path, "network.json"):
             target = Path(path)
             replace_file(target, canonical(self.signed))
-        except OSError as error:
-            raise UserError(f"the network cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a network is written to a path such as 'network.json', not to {shown(path)}") from None
         return target
 
     @classmethod
@@ -263,14 +259,8 @@ class Trained:
 
         Its weights are worked out anew from its sums. Whether the signature is genuine is for ``pets verify``.
         """
-        try:
+        with reading("the network", path, "network.json"):
             return cls.sealed(json.loads(Path(path).read_bytes()))
-        except OSError as error:
-            raise UserError(f"the network cannot be read from {shown(str(path))} ({error.strerror})") from None
-        except (TypeError, ValueError, RecursionError):
-            raise UserError(
-                f"a network is read from a file such as 'network.json', and {shown(path)} is none"
-            ) from None
 
     @classmethod
     def sealed(cls, given: Mapping[str, Any], certificate: Json | None = None) -> Trained:

@@ -26,6 +26,10 @@ from tests.trial import SITES, Trial, until
 PARTIES = ("trial", "holder", *SITES)
 PARTS = ("gate", "engine", "job")
 """The process that serves, NVFlare's own, and the one of the job that carries messages."""
+FEW = (0, 7)
+"""Seeds of kills for every run: NVFlare's process of one site, and the one that serves another, within a query."""
+FIVE = (0, 2, 3, 6, 7)
+"""For longer ones: every part dies once."""
 TELLS = re.compile(r"data may have been opened at ([a-z, ]+): what that cost stays charged there")
 
 

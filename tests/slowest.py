@@ -23,8 +23,9 @@ ON_SPARK = (
     *("unit/rows/engine/test_stopping.py", "spec/test_spark.py", "generative/test_spark.py"),
 )
 SECONDS = {
-    "unit/federated/deployment/test_nvflare_engine.py": 500,
+    "attacks/test_spark_kills.py": 260,
     SPARK: 200,
+    "unit/federated/deployment/test_nvflare_engine.py": 200,
     "generative/test_engines.py": 105,
     "attacks/test_ledger_failpoints.py": 99,
     "attacks/test_replay.py": 98,
@@ -33,7 +34,9 @@ SECONDS = {
     "unit/synthetic/assess/test_run.py": 92,
     "generative/test_federated_exact.py": 90,
     "unit/session/synthesis/test_synthesise.py": 83,
+    "unit/federated/deployment/test_nvflare_grid.py": 89,
     "attacks/test_demo_kills.py": 82,
+    "attacks/test_service_load.py": 82,
     "docs/test_notebooks.py": 76,
     "generative/test_neighbours.py": 61,
     "attacks/test_ledger_kills.py": 57,

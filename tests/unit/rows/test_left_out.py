@@ -54,17 +54,10 @@ def opened(known: Schema, data: Any, **more: Any) -> Session:
     return Session(known, data, budget=BUDGET, progress=False, **more)
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "polars", "spark"])
-def test_whoever_opens_the_data_is_warned_and_each_remedy_works(known: Schema, engine: str, tmp_path: Path) -> None:
-    more: dict[str, Any] = {"engine": engine}
-    lossy: Any = pd.read_csv("stays.csv")
-    if engine == "spark":
-        pytest.importorskip("pyspark", reason="the spark extra")
-        from tests.sparks import spark
-
-        lossy, more["snapshots"] = spark().createDataFrame(lossy), tmp_path / "ready"
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])  # and Spark: tests/unit/session/test_on_spark.py
+def test_whoever_opens_the_data_is_warned_and_each_remedy_works(known: Schema, engine: str) -> None:
     with pytest.warns(LeftOutWarning, match=f"^{TOLD}$") as told:
-        session = opened(known, lossy, **more)
+        session = opened(known, pd.read_csv("stays.csv"), engine=engine)
     assert [one.filename for one in told] == [__file__] and session.report().rows_kept == 24
     Path("nullable.yaml").write_text(schema("true"), "utf-8")
     with warnings.catch_warnings(action="error", category=LeftOutWarning):

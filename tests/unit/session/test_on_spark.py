@@ -18,7 +18,7 @@ import pytest
 import pets
 from pets import col
 from pets.cli import main
-from pets.errors import ReleaseFailedError
+from pets.errors import LeftOutWarning, ReleaseFailedError
 from pets.rows.counted_rows import Rows
 from pets.rows.engine.spark_rows import SparkBackend
 from tests.sparks import spark
@@ -36,6 +36,15 @@ SCHEMA = pets.Schema(
     {"stays": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier()} | COLUMNS, people=1_000)}, dataset="d"
 )
 ASKED = pets.query("stays").group_by("sex").agg(n=pets.count(), s=pets.sum("n"))
+
+
+def test_rows_that_spark_leaves_out_for_want_of_a_value_are_told_as_elsewhere(tmp_path: Path) -> None:
+    rows = spark().createDataFrame(STAYS).selectExpr("id", "sex", "CASE WHEN n > 0 THEN n END AS n")
+    given: dict[str, Any] = {"budget": pets.Budget(epsilon=1, delta=1e-6), "engine": "spark", "progress": False}
+    with pytest.warns(LeftOutWarning, match=r"^table 'stays': 37 of 400 rows \(9\.2 %\) .*\('n' in 37\)") as told:
+        session = pets.Session(SCHEMA, {"stays": rows}, snapshots=tmp_path / "ready", **given)
+    assert [one.filename for one in told if one.category is LeftOutWarning] == [__file__]
+    assert session.report().rows_valid == 363 and len(session.custody.left_out) == 1
 
 
 def test_a_session_answers_on_spark(tmp_path: Path) -> None:

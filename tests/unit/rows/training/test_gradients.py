@@ -15,6 +15,7 @@ from pets.rows.tabulate import gradients
 from pets.rows.training import gradients as module
 from pets.rows.training.gradients import Gradients, bounded
 from pets.testing import snapshot
+from tests.sparks import spark
 
 pytestmark = pytest.mark.chance(0)
 
@@ -92,11 +93,15 @@ def test_gradients_are_whole_numbers(name: str, monkeypatch: pytest.MonkeyPatch)
     assert seen and all(np.array_equal(one, np.rint(one)) and np.abs(one).max() < 2**52 for one in seen)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_engines_agree(name: str) -> None:
-    pytest.importorskip("polars")
+@pytest.mark.parametrize(
+    ("name", "engine"), [*((name, "polars") for name in NETWORKS), ("hidden", "spark"), ("one row", "spark")]
+)
+def test_engines_agree(name: str, engine: str) -> None:
+    pytest.importorskip("pyspark" if engine == "spark" else engine)
+    if engine == "spark":
+        spark()
     plan, frame = make_train_plan(NETWORKS[name], SCHEMA), rows()
-    one, other = made(plan, frame), made(plan, frame, "polars")
+    one, other = made(plan, frame), made(plan, frame, engine)
     assert one.people == other.people > 20
     at = weights(plan, 3)
     assert np.array_equal(one.step(at), other.step(at)) and one.step(at).any()

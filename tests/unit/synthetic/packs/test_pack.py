@@ -298,7 +298,7 @@ def test_the_command_line_writes_a_whole_folder(tmp_path: Path, capsys: pytest.C
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert told["pack"] == {
         "name": "nhs",
-        "version": "1.0",
+        "version": "1.1",
         "title": "NHS-like linked health data",
         "link": "nhs_number",
     }

@@ -1,0 +1,96 @@
+"""What an expert of hospital data found wrong in the NHS-like rows, looked for again from the tables alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import pets
+from pets.synthetic.dummy_data.dataset import Dummy
+
+PEOPLE = 15_000
+
+
+@pytest.fixture(scope="module")
+def world() -> Dummy:
+    return pets.dummy("nhs", people=PEOPLE, seed=42)
+
+
+@pytest.fixture(scope="module")
+def apc(world: Dummy) -> pd.DataFrame:
+    return world["apc"]
+
+
+def test_no_covid_before_it_had_a_code(world: Dummy, apc: pd.DataFrame) -> None:
+    first = pd.Timestamp("2020-02-01")
+    codes = [column for column in apc.columns if column.startswith("DIAG_4")]
+    assert (first <= apc[apc[codes].eq("U071").any(axis=1)].EPISTART).all()
+    ecds, op = world["ecds"], world["op"]
+    seen = ecds[[c for c in ecds.columns if c.startswith("DIAGNOSIS_CODE")]].eq("840539006").any(axis=1)
+    assert (first <= ecds[seen].ARRIVAL_DATE).all() and seen.sum() > 100
+    assert (first <= op[op.DIAG_4_01 == "U071"].APPTDATE).all()
+    # and there are waves: the winter of 2020 has several times the summer before
+    days = apc[apc.DIAG_4_01 == "U071"].EPISTART
+    winter, summer = days.between("2020-12-01", "2021-02-28").sum(), days.between("2020-06-16", "2020-09-14").sum()
+    assert winter > 3 * summer
+
+
+def test_vaccines_and_tests_are_of_their_time(world: Dummy) -> None:
+    doses, tests, people = world["vaccinations"], world["sgss"], world["demographics"]
+    first = doses.groupby("VACCINE_MANUFACTURER").VACCINATION_DATE.min()
+    assert first["AstraZeneca"] >= pd.Timestamp("2021-01-04") and first["Moderna"] >= pd.Timestamp("2021-04-07")
+    assert (doses[doses.DOSE_SEQUENCE >= 3].VACCINATION_DATE >= "2021-09-01").all()
+    born = doses.merge(people, left_on="NHS_NUMBER", right_on="nhs_number").date_of_birth
+    young = (doses.VACCINATION_DATE - born).dt.days < 12 * 365
+    assert (doses[young].VACCINATION_DATE >= "2022-01-31").all() and young.sum() > 50
+    assert (doses.groupby("BATCH_NUMBER").VACCINE_MANUFACTURER.nunique() == 1).all()
+    assert (tests[tests.TEST_TYPE == "LFT"].SPECIMEN_DATE >= "2020-11-01").all()
+    assert (tests[tests.VARIANT.notna()].SPECIMEN_DATE >= "2020-09-01").all()
+
+
+def test_babies_are_born_and_women_delivered(world: Dummy, apc: pd.DataFrame) -> None:
+    people = world["demographics"]
+    births = apc[apc.EPITYPE == "3"].merge(people, left_on="NEWNHSNO", right_on="nhs_number")
+    babies = people[people.date_of_birth >= "2019-04-01"]
+    assert (births.date_of_birth == births.ADMIDATE).all() and (births.DIAG_4_01 == "Z380").all()
+    assert births.NEWNHSNO.is_unique and 0.95 * len(babies) < len(births) <= len(babies)
+    deliveries = apc[apc.EPITYPE == "2"].sort_values("ADMIDATE")
+    assert deliveries.OPERTN_4_01.isin(["R172", "R182", "R214", "R229", "R249"]).all() and (deliveries.SEX == "2").all()
+    assert (deliveries.DIAG_4_02 == "Z370").all() and not apc.DIAG_4_01.eq("O800").any()
+    apart = deliveries.groupby("NEWNHSNO").ADMIDATE.diff().dropna().dt.days
+    assert (apart >= 300).all()
+    assert 0.5 < len(deliveries) / len(births) < 1.5
+
+
+def test_what_is_done_and_how_long_follows_the_illness(apc: pd.DataFrame) -> None:
+    stays = apc[apc.SPELDUR.notna() & (apc.CLASSPAT == "1")].groupby("DIAG_4_01").SPELDUR.mean()
+    assert stays["R074"] < 3 < stays["I214"] < 8 and stays["J181"] > 6 and stays["S720"] > 12 and stays["I639"] > 10
+    for operation, illness in {"C751": "H259", "W371": "M169", "W401": "M179", "J183": "K802", "T202": "K409"}.items():
+        assert (illness == apc[operation == apc.OPERTN_4_01].DIAG_4_01).all(), operation
+    lenses = apc[(apc.OPERTN_4_01 == "C751") & (apc.EPIORDER == 1)]
+    assert (lenses.TRETSPEF == "130").all() and len(lenses) > 100
+    assert (apc[apc.SUSHRG.isin(["NZ30C", "NZ50C"])].SEX == "2").all()
+
+
+def test_deaths_follow_from_illness(world: Dummy, apc: pd.DataFrame) -> None:
+    deaths = world["deaths"]
+    both = apc[apc.DISMETH == "4"].merge(deaths, left_on="NEWNHSNO", right_on="DEC_CONF_NHS_NUMBER")
+    assert 0.7 < (both.DIAG_4_01 == both.S_UNDERLYING_COD_ICD10).mean() < 0.9
+    assert not (apc[apc.DISMETH == "4"].DIAG_4_01.isin(["M169", "M179", "H259"])).mean() > 0.05
+    grown = deaths[deaths.S_UNDERLYING_COD_ICD10.isin(["K703", "C61X", "F03X", "I259"])]
+    assert (grown.DEC_AGEC >= 18).all()
+
+
+def test_codes_are_of_the_fifth_edition_and_dates_of_decisions_are_plain(world: Dummy, apc: pd.DataFrame) -> None:
+    every = set(apc.filter(like="DIAG_4").stack()) | set(world["deaths"].filter(like="S_COD_CODE").stack())
+    assert not every & {"I48X", "K359", "C80X"} and {"I489", "K358"} <= every
+    assert not set(apc.filter(like="OPERTN_4").stack()) & {"R171", "R181", "R218", "F103", "W241"}
+    ecds = world["ecds"].merge(world["demographics"], left_on="NHS_NUMBER", right_on="nhs_number")
+    decided = ecds[ecds.DECIDED_TO_ADMIT_DATE.notna()]
+    assert (decided.DECIDED_TO_ADMIT_DATE == decided.ARRIVAL_DATE).all()
+    assert not (decided.date_of_death < decided.DECIDED_TO_ADMIT_DATE).any()
+
+
+def test_children_stay_two_days(apc: pd.DataFrame) -> None:
+    young = apc[(apc.STARTAGE_CALC < 18) & apc.SPELDUR.notna()]
+    assert 1 < young.SPELDUR.mean() < 3

@@ -33,9 +33,9 @@ def drawn(cases: SearchStrategy[Any], count: int) -> list[Any]:
 
 def test_spark_gives_the_integers_of_duckdb() -> None:
     asked: list[Any] = []
-    for case in drawn(strategies.cases(), 60):
+    for case in drawn(strategies.cases(), 40):
         asked.append((make_plan(case.query, case.schema), testing.snapshot(case.schema, case.sources(), case.table)))
-    for case in drawn(people_strategies.cases(), 25):
+    for case in drawn(people_strategies.cases(), 16):
         linked = testing.linked(case.schema, case.sources(), list(case.schema.tables))
         asked.append((make_plan(case.query, case.schema), linked))
     wanted = [tabulate(plan, rows).reveal().tolist() for plan, rows in asked]

@@ -15,7 +15,7 @@ import pytest
 import pets
 from pets.errors import UserError
 from pets.rows.snapshot import Snapshot
-from pets.rows.spark import spark_session
+from pets.rows.spark import making, spark_session
 from pets.rows.spark.jobs import Tagged
 from tests.services import until
 from tests.sparks import spark
@@ -40,12 +40,20 @@ def slow(place: str) -> Any:
     return act
 
 
-def test_ctrl_c_ends_the_jobs_and_leaves_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_jobs_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, begun = tmp_path / "s", tmp_path / "begun"
     first = on_duckdb(folder=folder)
     source = frame()
     context = spark().sparkContext
     context.setLocalProperty("the.callers", "own")
+    ours: list[Tagged] = []
+
+    class Kept(Tagged):
+        def __init__(self, context: Any) -> None:
+            super().__init__(context)
+            ours.append(self)
+
+    monkeypatch.setattr(making, "Tagged", Kept)
 
     def press() -> None:
         until(begun.exists)
@@ -54,12 +62,12 @@ def test_ctrl_c_ends_the_jobs_and_leaves_nothing(tmp_path: Path) -> None:
     threading.Thread(target=press, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         made(folder, source.mapInArrow(slow(str(begun)), source.schema))
-    executors = context._jsc.sc().statusTracker().getExecutorInfos()
-    assert sum(one.numRunningTasks() for one in executors) == 0, "nobody writes any more"
+    assert len(ours) == 1 and ours[0].tasks() == 0, "nobody writes any more"
     assert not list(folder.glob(".pets-*")) and Snapshot.open(SCHEMA, "t", folder).id == first.id
     # what is asked next gets its own answers, and what the caller had set is set
     assert context.getLocalProperty("the.callers") == "own" and not context.getJobTags()
     context.setLocalProperty("the.callers", None)
+    monkeypatch.undo()
     assert rows(made(folder)) == rows(on_duckdb())
 
 

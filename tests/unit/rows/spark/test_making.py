@@ -208,10 +208,9 @@ def test_too_many_people_are_refused_and_nothing_is_stored(tmp_path: Path) -> No
 CANARY = "canary-8471"
 
 
-def test_no_error_and_no_log_has_what_a_cell_has(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Of our own casts none can fail; what fails in a task is told without its cells."""
-    odd = lines(20).set_column(9, "code", pa.array([CANARY] * 20)).set_column(7, "sex", pa.array([CANARY] * 20))
-    made(tmp_path / "s", frame(odd))
+def test_no_error_has_what_a_cell_has(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of our own casts none can fail; what fails in a task is told without its cells. (What logs of Spark tell is read
+    where they all are: tests/attacks/test_spark_kills.py.)"""
     large = pa.table({"id": [2.0**60 + 8471, 1.0], "n": [1, 2]})
     schema = pets.Schema({"t": pets.Table(pets.Unit("id"), {"id": COLUMNS["id"], "n": COLUMNS["n"]})})
     with pytest.raises(DataError, match="give whole numbers or text") as refusal:
@@ -219,7 +218,7 @@ def test_no_error_and_no_log_has_what_a_cell_has(tmp_path: Path, capfd: pytest.C
     out, err = capfd.readouterr()
     assert refusal.value.__context__ is None
     for text in (str(refusal.value), out, err):
-        assert CANARY not in text and str(int(2.0**60 + 8471)) not in text and repr(2.0**60 + 8471) not in text
+        assert str(int(2.0**60 + 8471)) not in text and repr(2.0**60 + 8471) not in text
 
 
 def test_what_spark_cannot_read_is_one_sentence_and_nothing_is_stored(tmp_path: Path) -> None:
@@ -251,7 +250,7 @@ class Stopped(BaseException):
     pass
 
 
-@pytest.mark.parametrize("step", ["stage", "_number", "_ranked", "write", "kept", "close"])
+@pytest.mark.parametrize("step", ["stage", "_ranked", "kept", "close"])
 def test_a_making_that_is_cut_off_leaves_the_earlier_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, stored: Snapshot
 ) -> None:

@@ -199,6 +199,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> None:
             ["t"],
         ),
     ],
+    ids=["a part", "the first manifest", "the second manifest"],
 )
 def test_a_store_that_fails_is_one_sentence_that_says_what_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, after: int, says: str, new: list[str]

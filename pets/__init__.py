@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pets.errors import PetsError, UserError
     from pets.federated.analyst.federation import Federation
     from pets.ledger.ledger import Ledger
+    from pets.models.glm.regressions import logistic, poisson
     from pets.models.linear import linear
     from pets.models.survival.cox import cox
     from pets.models.survival.kaplan_meier import kaplan_meier
@@ -99,6 +100,8 @@ _HOMES = {
     "cox": "models.survival.cox",
     "kaplan_meier": "models.survival.kaplan_meier",
     "log_rank": "models.survival.log_rank",
+    "logistic": "models.glm.regressions",
+    "poisson": "models.glm.regressions",
     "assess": "synthetic.assess.run",
     "explain": "session.explain",
     "PetsError": "errors",
@@ -155,6 +158,8 @@ __all__ += [
     "cox",
     "kaplan_meier",
     "log_rank",
+    "logistic",
+    "poisson",
     "assess",
     "explain",
     "PetsError",

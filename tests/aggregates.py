@@ -22,8 +22,10 @@ from pets.query_model.nodes import moments
 from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
+from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Domain, Integer, Real
+from tests.generative.compare import Near
 from tests.oracle import Kept, holds
 from tests.strategies import Draw, Fields, constants, edges, pick, some_condition
 
@@ -394,13 +396,7 @@ def ends_of(names: list[str], fields: Fields) -> int:
 
 
 def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) -> list[Fraction]:
-    columns: list[list[Atom]] = [[]]
-    for term in node.terms:
-        choices: list[list[Atom]] = []
-        for name in term:
-            many = wide(node, fields, name)
-            choices.append([(name, value) for value in listed(fields[name])[1:]] if many else [(name, None)])
-        columns += [list(chosen) for chosen in itertools.product(*choices)]
+    columns = sides(node, fields)
     outcome: list[Atom] = [(node.outcome, None)]
     pairs = [one + other for place, one in enumerate(columns) for other in columns[place:]]
     pairs += [one + outcome for one in columns] + [outcome + outcome]
@@ -411,11 +407,7 @@ def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) 
         if key is not None and key not in out:
             out[key] = Fraction(0)
             for row in whole:
-                product = counts_for(node, fields, row)
-                for name, value in atoms:
-                    own = row.values[name]
-                    product *= scaled(fields[name], own) if value is None else int(own == value)
-                out[key] += product
+                out[key] += counts_for(node, fields, row) * of_atoms(atoms, fields, row)
     return list(out.values())
 
 
@@ -452,6 +444,109 @@ def leavers(node: Exits, fields: Fields, rows: list[Kept], _: Query) -> list[int
     return out if top < cuts[-1] else [*out, sum(time >= cuts[-1] for time, _ in known)]
 
 
+def a_step(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    fields = {n: one for n, one in fields.items() if isinstance(one, (Category, Boolean, Integer, Real))}
+    line = a_regression(draw, {n: one for n, one in fields.items() if one.cells <= 2**12})
+    family = draw(st.sampled_from(("logistic", "poisson")))
+    outcomes = {n: one for n, one in fields.items() if isinstance(one, Boolean)}
+    if family == "poisson":
+        outcomes |= {n: one for n, one in fields.items() if isinstance(one, Integer) and 0 <= one.lo < one.hi < 2000}
+    if not isinstance(line, Moments) or not outcomes:
+        return None
+    outcome = draw(st.sampled_from(sorted(outcomes)))
+    terms = tuple(term for term in line.terms if outcome not in term)
+    if not terms:
+        return None
+    exposures = {n: one for n, one in fields.items() if isinstance(one, (Integer, Real)) and one.lo > 0}
+    taken = {outcome, *(name for term in terms for name in term)}
+    free = sorted(n for n, one in exposures.items() if n not in taken and one.cells < 1000 and one.hi / one.lo < 1000)
+    count = len(sides(Moments(terms=terms, outcome=outcome), fields))
+    at = st.lists(st.integers(-(2**30), 2**30), min_size=count, max_size=count)
+    return Newton(
+        where=line.where,
+        terms=terms,
+        outcome=outcome,
+        family=family,
+        at=draw(st.one_of(st.none(), at)),  # type: ignore[arg-type]
+        exposure=draw(st.sampled_from((None, *free))) if family == "poisson" else None,
+        weights=draw(st.sampled_from((None, Fraction(1), Fraction(9, 2)))),
+        fine=draw(st.booleans()),
+    )
+
+
+def sides(node: Moments, fields: Fields) -> list[list[Atom]]:
+    """The columns of a regression, the intercept first."""
+    columns: list[list[Atom]] = [[]]
+    for term in node.terms:
+        choices: list[list[Atom]] = []
+        for name in term:
+            many = wide(node, fields, name)
+            choices.append([(name, value) for value in listed(fields[name])[1:]] if many else [(name, None)])
+        columns += [list(chosen) for chosen in itertools.product(*choices)]
+    return columns
+
+
+def of_atoms(atoms: Any, fields: Fields, row: Kept) -> Fraction:
+    """A product in one row."""
+    product = Fraction(1)
+    for name, value in atoms:
+        own = row.values[name]
+        product *= scaled(fields[name], own) if value is None else int(own == value)
+    return product
+
+
+def sums_of_a_step(node: Newton, fields: Fields, rows: list[Kept], _: Query) -> list[Any]:
+    columns = sides(node.moments, fields)
+    whole = [row for row in meeting(node, rows) if all(row.values[name] is not None for name in node.columns)]
+    if node.at is None:
+        groups = [of for of in columns if not of or (len(of) == 1 and (of[0][1] or fields[of[0][0]].cells == 2))]
+        sums = [of + beside for of in groups for beside in ([], [(node.outcome, None)])]
+        sums += [[(node.exposure, None)]] if node.exposure else []
+        return [sum((of_atoms(of, fields, row) for row in whole), Fraction(0)) for of in sums]
+    beta = [one / 2**30 for one in node.at]
+    domain: Any = fields[node.outcome]
+    low, high = (domain.lo, domain.hi) if isinstance(domain, Integer) else (0, 1)
+    cap = high * (4 if node.fine else 1)
+    share: Any = (lambda value: float(value / fields[node.exposure].hi)) if node.exposure else (lambda value: 1.0)  # type: ignore[index, attr-defined]
+    ends = [0.0, 0.0]
+    for of, at in zip(columns, beta, strict=True):
+        reach = sorted([0, at] if of and all(value for _, value in of) else [-at, at]) if of else [at, at]
+        ends = [ends[0] + reach[0], ends[1] + reach[1]]
+
+    def mean(eta: float, exposed: float = 1.0) -> float:
+        eta = max(-24.0, min(24.0, eta))
+        return 1 / (1 + math.exp(-eta)) if node.family == "logistic" else min(cap, math.exp(eta) * exposed)
+
+    least = share(fields[node.exposure].lo) if node.exposure else 1.0  # type: ignore[attr-defined]
+    most = mean(ends[1]) - low if node.family == "poisson" else mean(ends[1])
+    most = max(most, high - mean(ends[0]) * least) if node.family == "poisson" else max(most, 1 - mean(ends[0]))
+    if node.family == "poisson":
+        spread = mean(ends[1])
+    else:
+        near = 0.0 if ends[0] <= 0 <= ends[1] else min(ends, key=abs)
+        spread = mean(near) * (1 - mean(near))
+    pairs: dict[Any, list[Atom]] = {}
+    for place, one in enumerate(columns):
+        for other in columns[place:]:
+            key = distinct(one + other, fields)
+            if key is not None:
+                pairs.setdefault(key, one + other)
+    out = [0.0] * (len(columns) + len(pairs))
+    for row in whole:
+        x = [float(of_atoms(of, fields, row)) for of in columns]
+        eta = sum(b * one for b, one in zip(beta, x, strict=True))
+        mu = mean(eta, share(Fraction(row.values[node.exposure])) if node.exposure else 1.0)
+        y = int(row.values[node.outcome])
+        weight = min(1.0, float(node.weights) / sum(one**2 for one in x)) if node.weights else 1.0
+        variance = mu * (1 - mu) if node.family == "logistic" else mu
+        for place, one in enumerate(x):
+            out[place] += weight * one * (y - mu) / most
+        for place, of in enumerate(pairs.values(), len(columns)):
+            out[place] += weight * float(of_atoms(of, fields, row)) * variance / spread
+    within = len(whole) * (4e-3 if node.weights else 1e-4) + 1e-9
+    return [Near(one, within) for one in out]
+
+
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Count: Kind(a_count, rows_counted),
     agg.CountUnits: Kind(a_count_of_people, people_counted),
@@ -467,4 +562,5 @@ AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Quantile: Kind(a_quantile, place_among_values),
     Moments: Kind(a_regression, sums_of_products),
     Exits: Kind(some_exits, leavers),
+    Newton: Kind(a_step, sums_of_a_step),
 }

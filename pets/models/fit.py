@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pets.common import html_table
-from pets.common.codec import Json, canonical
-from pets.common.files import reading, replace_file, writing
+from pets.common.codec import Json
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError, missing_extra
+from pets.models import saving
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
-from pets.models.new_rows import column_of, frame_of, numbers
+from pets.models.new_rows import frame_of
+from pets.models.predicting import summed
 from pets.models.regression import Regression, regression_of
 from pets.plan.clamping import clamped_columns
 from pets.plan.fitted.design import Design, design_of
@@ -200,21 +201,7 @@ class Fit:
         """
         if not self.estimable:
             raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
-        frame = frame_of(data)
-        names = dict.fromkeys(name for term in self.model.terms for name in term)
-        of = self.design
-        natural = {name: numbers(name, of.domains[name], column_of(frame, name), name in of.listed) for name in names}
-        beta = self._own[0]
-        out = np.full(len(frame), beta[0])
-        for one, coefficient in zip(self.design.columns[1:], beta[1:], strict=True):
-            product = np.ones(len(frame))
-            for name in one.term:
-                part = natural[name]
-                if name in one.levels:
-                    part = np.where(np.isnan(part), np.nan, part == one.levels[name])
-                product = product * part
-            out = out + coefficient * product
-        return out
+        return summed(self.design, self._own[0], frame_of(data))
 
     def summary(self) -> str:
         """The fit as text: every line comes from released sums."""
@@ -273,9 +260,7 @@ class Fit:
                 raise ValueError("another form")
             return cls(regression_of(given["model"]), Release.from_json(given["release"]))
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
-            raise UserError(
-                "this is not a fit as pets wrote it: it was edited or damaged; ask for the original file"
-            ) from None
+            raise saving.broken() from None
 
     def save(self, path: str | Path) -> Path:
         """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is ``release.save(…)``.
@@ -283,13 +268,9 @@ class Fit:
         Raises:
             UserError: where the path cannot be written.
         """
-        with writing("the fit", path, "fit.json"):
-            target = Path(path)
-            replace_file(target, canonical(self.to_json()))
-        return target
+        return saving.save(self.to_json(), path)
 
     @classmethod
     def load(cls, path: str | Path) -> Fit:
         """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
-        with reading("the fit", path, "fit.json"):
-            return cls.from_json(Path(path).read_bytes())
+        return cls.from_json(saving.load(path))

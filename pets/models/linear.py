@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Self
@@ -12,9 +12,8 @@ from pets.common.codec import Json, number
 from pets.errors import QueryError, shown
 from pets.models.fit import Fit
 from pets.models.forecast import ErrorForecast
-from pets.models.formula import parsed
 from pets.models.model import Ask
-from pets.models.regression import Regression
+from pets.models.regression import Regression, parts
 from pets.models.weighting import worth
 from pets.plan.plan import make_plan
 from pets.protection.budget import Budget
@@ -127,10 +126,4 @@ def linear(
     Raises:
         QueryError: for a formula that has more than that, with what to write in its place.
     """
-    asked = Query(data) if isinstance(data, str) else data
-    if terms is None:
-        found = parsed(formula)
-        return Linear(asked, found.outcome, found.terms, found.levels, weights)  # type: ignore[arg-type]
-    if isinstance(terms, (str, bytes, Mapping)) or not isinstance(terms, Sequence):
-        raise QueryError(f"terms is a list of columns, such as ['age', 'sex'], not {shown(terms)}")
-    return Linear(asked, formula, tuple((name,) for name in terms), (), weights)  # type: ignore[arg-type]
+    return Linear(*parts(formula, terms, data), weights)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from pets.common.codec import Json, digest
 from pets.protection.budget import Budget
-from pets.protection.protection import Protection
+from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
@@ -21,6 +21,24 @@ R_co = TypeVar("R_co", covariant=True)
 
 class Ask(Protocol):
     """How a model asks: a question under a protection, answered by a session or by a federation."""
+
+    @property
+    def schema(self) -> Schema:
+        """What the tables are."""
+
+    def rho(self, protection: DP) -> float:
+        """The ρ that a protection means in the account."""
+
+    def check(self, query: Query, rest: Sequence[Protection]) -> None:
+        """Refuse to begin, or to go on, where the account has no room for all that is still to be asked.
+
+        Args:
+            query: the next question; where it was paid for before, nothing is refused.
+            rest: the protections of it and of those that follow.
+
+        Raises:
+            BudgetError: nothing is spent.
+        """
 
     def __call__(self, query: Query, protection: Protection) -> Release: ...
 

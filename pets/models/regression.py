@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from pets.common.codec import Json
 from pets.errors import QueryError, shown
-from pets.models.formula import Terms
+from pets.models.formula import Terms, parsed
 from pets.models.model import Model, R_co
 from pets.query_model.nodes.design import Moments
 from pets.query_model.query import Query
@@ -136,6 +137,17 @@ def regression_of(form: Any) -> Regression[Any]:
     except (LookupError, TypeError):
         raise QueryError("this is no model as pets writes it; build it with pets.linear") from None
     return found.from_json(form)
+
+
+def parts(formula: str, terms: Any, data: Any) -> tuple[Query, str, Terms, tuple[str, ...]]:
+    """The data, outcome, terms and levels that a formula, or an outcome and a list of columns, says."""
+    asked = Query(data) if isinstance(data, str) else data
+    if terms is None:
+        found = parsed(formula)
+        return asked, found.outcome, found.terms, found.levels
+    if isinstance(terms, (str, bytes, Mapping)) or not isinstance(terms, Sequence):
+        raise QueryError(f"terms is a list of columns, such as ['age', 'sex'], not {shown(terms)}")
+    return asked, formula, tuple((name,) for name in terms), ()
 
 
 def _name(column: str) -> str:

@@ -16,7 +16,7 @@ from pets.plan.predicate import Predicate, predicate_json
 from pets.query_model.traits import TRAITS, Traits
 
 MeasureKind = Literal[
-    "rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails", "moments", "exits"
+    "rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails", "moments", "exits", "step"
 ]
 
 
@@ -156,6 +156,47 @@ class RowWeight:
 
 
 @dataclass(frozen=True)
+class Link:
+    """What each sum of a regression's step is multiplied with, row by row: the residual, or the outcome's variance.
+
+    Attributes:
+        family: ``"logistic"`` or ``"poisson"``.
+        at: the coefficients, in units of 2^-30, one for each of the first cells, whose products are the columns.
+        outcome, ends: its column, its value at code 0, and what no mean passes.
+        bits: of a residual's unit 2^-bits, and of a variance's.
+        tops: the greatest residual and the greatest variance of a row, in these units; rows beyond are moved to them.
+        top: the greatest mean, before it is multiplied by a row's share of the greatest exposure.
+        radius: R² in units of 1/64 (``None``: every row weighs 1).
+        exposure: column, and the exposure at code 0, from code to code, and at most, in a common unit.
+    """
+
+    family: str
+    at: tuple[int, ...]
+    outcome: str
+    ends: tuple[int, int]
+    bits: tuple[int, int]
+    tops: tuple[int, int]
+    top: int = 1
+    radius: int | None = None
+    exposure: tuple[str, int, int, int] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it looks at beside those of the cells."""
+        return (self.outcome,) if self.exposure is None else (self.outcome, self.exposure[0])
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        out: Json = {"family": self.family, "at": list(self.at), "outcome": {"column": self.outcome}}
+        out |= {"ends": list(self.ends), "bits": list(self.bits), "tops": list(self.tops), "top": self.top}
+        out |= {} if self.radius is None else {"radius": self.radius}
+        if self.exposure is not None:
+            column, first, each, most = self.exposure
+            out["exposure"] = {"column": column, "first": first, "each": each, "most": most}
+        return out
+
+
+@dataclass(frozen=True)
 class Measure:
     """One block of the vector: ``width`` integers a group, group by group.
 
@@ -176,6 +217,8 @@ class Measure:
         exits: rows whose ``column`` lies in each bin and whose ``other`` is true, then those of which it is false, each
             list multiplied by the matrix of :mod:`pets.plan.fitted.exits` (``levels`` holds their lengths; what
             lies in bins past the first list counts in the second).
+        step: the same of a step of a logistic or a Poisson regression: the first cells times each row's residual, the
+            others times its variance, as ``link`` says.
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
@@ -199,6 +242,7 @@ class Measure:
     other_weight: Weight | None = None
     cells: tuple[Cell, ...] = ()
     row_weight: RowWeight | None = None
+    link: Link | None = None
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -215,6 +259,7 @@ class Measure:
     def columns(self) -> tuple[str, ...]:
         """The columns whose values it adds up, each once."""
         inside = [name for cell in self.cells for name in (*(one[0] for one in cell.factors), *dict(cell.levels))]
+        inside += () if self.link is None else self.link.columns
         return tuple(dict.fromkeys(one for one in (self.column, self.other, *inside) if one is not None))
 
     @property
@@ -245,6 +290,8 @@ class Measure:
             out["cells"] = [cell.to_json() for cell in self.cells]
         if self.row_weight is not None:
             out["row_weight"] = self.row_weight.to_json()
+        if self.link is not None:
+            out["link"] = self.link.to_json()
         return out
 
 

@@ -16,6 +16,7 @@ from pets.plan.blocks import MAX_SUM, Blocks
 from pets.plan.bounding.bounds import Bounds
 from pets.plan.fitted.design import design_of
 from pets.plan.fitted.exits import exit_bins, max_spread, of_row
+from pets.plan.fitted.newton import step_of
 from pets.plan.fitted.row_weights import sums_of
 from pets.plan.layout import MAX_SLOTS, bin_breaks
 from pets.plan.measure import Measure, Output, Weight
@@ -26,6 +27,7 @@ from pets.query_model.nodes.bin_edges import interval_labels
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.moments import OfColumns, Spread
+from pets.query_model.nodes.newton import Newton
 from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain
@@ -81,7 +83,7 @@ class Planner(Blocks):
                 found = self._rows(None)
             elif isinstance(aggregate, OfColumn):
                 found = self._value_rows(aggregate)
-            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, Moments):
+            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, (Moments, Newton)):
                 found = self._both_rows(aggregate)
             else:
                 continue
@@ -108,6 +110,8 @@ class Planner(Blocks):
             return self._moments(name, aggregate)
         if isinstance(aggregate, Exits):
             return self._exits(name, aggregate)
+        if isinstance(aggregate, Newton):
+            return self._newton(name, aggregate)
         if isinstance(aggregate, OfColumns):
             return self._joint(name, aggregate)
         if isinstance(aggregate, (Sum, Mean)):
@@ -289,6 +293,28 @@ class Planner(Blocks):
         )
         part = self._index(measure)
         return Output(name, aggregate.kind, (part,), ((part, max_spread(bins.levels[1])),), bins=bins.labels)
+
+    def _newton(self, name: str, aggregate: Newton) -> Output:
+        """All sums of a regression's step in one block."""
+        rows = self._bounds.people * self._bounds.in_group
+        step = step_of(aggregate, self._fields, self._table, rows, MAX_SUM)
+        where = self._where(aggregate.where)
+        for column in aggregate.columns:
+            where = both(where, known(column, step.design.domains[column]))
+        measure = Measure(
+            name=f"{len(step.cells)} sums of a step of a regression of {aggregate.outcome}",
+            kind="moments" if step.link is None else "step",
+            sensitivity=self._bounds.per_vector(step.of_row, len(step.cells)),
+            reason=f"{self._bounds.counted}, each adding at most {step.of_row.l2_squared**0.5:,.6g} in L2 to all sums",
+            limit=rows * max(step.units),
+            where=where,
+            cells=step.cells,
+            width=len(step.cells),
+            link=step.link,
+        )
+        part = self._index(measure)
+        needs = ((part, 1 / min(step.units)),)
+        return Output(name, aggregate.kind, (part,), needs, bins=step.labels, whole=False, units=step.units)
 
     def _histogram(self, name: str, aggregate: Histogram) -> Output:
         domain = field(aggregate.column, self._fields, self._table)

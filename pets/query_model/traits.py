@@ -204,6 +204,7 @@ TRAITS: dict[str, Traits] = {
         ),
         # (asked for as models, such as pets.linear, and by no name of its own)
         Traits("regression", "bins", "a regression on {}", "sums of products of {column}", ()),
+        Traits("newton", "bins", "a step of a regression on {}", "sums of a step on {column}", ()),
         Traits("survival", "bins", "survival over time, by {}", "exits over time of {column}", ()),
     )
 }

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Terms = Mapping[str, Callable[[Any], Any]]
 
+_COUNT: Terms = {"t0": lambda table: table.count()}
+
 _compiled: OrderedDict[tuple[Any, ...], str] = OrderedDict()
 _lock = threading.Lock()
 _building = threading.RLock()
@@ -235,15 +237,20 @@ class Rows:
 
     def grouped(self, tag: tuple[Any, ...], source: Callable[[], Any], terms: Terms) -> dict[str, Ints]:
         """Each sum in each reported group, 0 where nobody is."""
+        found = self._found((*tag, *terms), source, {}, terms)
+        return {name: self._scatter(found, found[name]) for name in terms}
+
+    def _found(self, tag: tuple[Any, ...], source: Callable[[], Any], by: Terms, terms: Terms) -> dict[str, Ints]:
+        """Each sum in each group, and there for each value of some expressions, as an engine lists them."""
 
         def build() -> Any:
             table = source()
             keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
+            keys |= {name: of(table) for name, of in by.items()}
             values = {name: term(table) for name, term in terms.items()}
             return table.group_by(**keys).agg(**values) if keys else table.agg(**values)
 
-        found = self._run((*tag, *terms), build, [*self._dimension_names, *terms])
-        return {name: self._scatter(found, found[name]) for name in terms}
+        return self._run(tag, build, [*self._dimension_names, *by, *terms])
 
     def _key(self, table: Any, index: int) -> Any:
         if f"d{index}" in table.columns:  # made for a cap
@@ -255,42 +262,34 @@ class Rows:
 
         They must not be seen: only keys that a threshold mechanism lets through may.
         """
-
-        def build() -> Any:
-            table = self.kept()
-            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
-            return table.group_by(**keys).agg(t0=table["person"].nunique())
-
-        found = self._run(("keys",), build, [*self._dimension_names, "t0"])
+        found = self._found(("keys",), self.kept, {}, {"t0": lambda table: table["person"].nunique()})
         return [found[name].tolist() for name in self._dimension_names], found["t0"]
 
     def binned(self, column: str, breaks: tuple[int, ...], where: Predicate | None) -> Ints:
         """Rows in each bin of each group, group by group."""
         leaves = len(breaks) - 1
 
-        def build() -> Any:
+        def inside() -> Any:
             table = self.met(where)
-            code = self._column(table, column)
-            table = table.filter(code.between(breaks[0], breaks[-1] - 1))
-            leaf = bins(self._column(table, column), breaks)
-            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
-            return table.group_by(**keys, leaf=leaf).agg(t0=table.count())
+            return table.filter(self._column(table, column).between(breaks[0], breaks[-1] - 1))
 
         if breaks[0] >= breaks[-1]:
             return np.zeros(self._plan.groups * leaves, dtype=np.int64)
-        tag = ("binned", column, breaks, where)
-        found = self._run(tag, build, [*self._dimension_names, "leaf", "t0"])
+        leaf = {"leaf": lambda table: bins(self._column(table, column), breaks)}
+        found = self._found(("binned", column, breaks, where), inside, leaf, _COUNT)
         return scattered(self._slots(found), found["t0"], self._plan.groups, found["leaf"], leaves)
+
+    def patterns(self, columns: Sequence[str], where: Predicate | None) -> tuple[Ints, dict[str, Ints], Ints]:
+        """The different rows: the slot of each, its codes by column, and how many there are of it."""
+        names = {column: f"v{place}" for place, column in enumerate(columns)}
+        keys = {name: partial(self._column, column=column) for column, name in names.items()}
+        found = self._found(("patterns", *columns, where), lambda: self.met(where), keys, _COUNT)
+        return self._slots(found), {column: found[name] for column, name in names.items()}, found["t0"]
 
     def numbered(self, width: int, where: Predicate | None) -> Ints:
         """Kept rows in each group that are their person's first, second, …, group by group."""
-
-        def build() -> Any:
-            table = self._filtered(self.kept(), where)
-            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
-            return table.group_by(**keys, leaf=table["rank"]).agg(t0=table.count())
-
-        found = self._run(("numbered", where), build, [*self._dimension_names, "leaf", "t0"])
+        leaf = {"leaf": lambda table: table["rank"]}
+        found = self._found(("numbered", where), lambda: self._filtered(self.kept(), where), leaf, _COUNT)
         return scattered(self._slots(found), found["t0"], self._plan.groups, found["leaf"] - 1, width)
 
     def wide(self) -> bool:

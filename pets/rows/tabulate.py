@@ -23,6 +23,7 @@ from pets.plan.predicate import Codes, both
 from pets.plan.trained.train_plan import TrainPlan
 from pets.plan.vector import Ints, IntVector
 from pets.rows.counted_rows import Rows
+from pets.rows.engine.scores import added
 from pets.rows.linked import Linked
 from pets.rows.people.lowered import People
 from pets.rows.training.gradients import Gradients
@@ -68,6 +69,9 @@ def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> 
             vector[block] = _moments(rows, measure)
         elif measure.kind == "exits":
             vector[block] = _exits(plan, rows, measure)
+        elif measure.kind == "step":
+            slots, found, counts = rows.patterns(measure.columns, measure.where)
+            vector[block] = added(measure, found, slots, counts, plan.groups)
         else:
             vector[block] = linear.block(measure)
     return IntVector(plan.digest, vector)

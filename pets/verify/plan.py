@@ -25,6 +25,7 @@ def beside(name: str) -> Any:
 CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), beside("derived"), beside("asked")
 PEOPLE, READINGS, COMPUTED = beside("kinds/people"), beside("kinds/readings"), beside("kinds/computed")
 MOMENTS, EXITS = beside("kinds/fitted/moments"), beside("kinds/fitted/exits")
+NEWTON = beside("kinds/fitted/newton")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -258,6 +259,8 @@ class Plan:
             parts = [MOMENTS.block(self, one, where, COLUMNS)]
         elif kind == "survival":
             parts = [EXITS.block(self, one, where, COLUMNS)]
+        elif kind == "newton":
+            parts = [NEWTON.block(self, one, where, COLUMNS, MOMENTS)]
         else:
             parts, factor, centre, ends = self.weighed(one, where)
         scaled = {"factor": factor, "centre": centre, "low": ends[0], "high": ends[1]}

@@ -17,6 +17,7 @@ import pets
 from pets import KeySet, col, correlation, count, count_units, covariance, histogram, mean, quantile, rate, std, tails
 from pets.query_model.features import Reading
 from pets.query_model.nodes.codelist import InCodelist
+from pets.query_model.nodes.newton import Newton
 
 Ask = Callable[[pets.Session], Any]
 
@@ -66,6 +67,7 @@ DAYS = T.with_columns(
 
 NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
 NETWORK = pets.classifier("g", ["x", "h", "sex"], data=T.where(col("y") > -4), steps=6, hidden=(3,), clip=0.5)
+ODDS = pets.poisson("x", ["y", "g"], data=T.bound(rows=1))
 LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
 FOLLOWED = pets.people(
     of="p",
@@ -78,6 +80,9 @@ QUERIES: dict[str, pets.Query] = {
     "sums of a regression": LINE.query,
     "sums of a regression with row weights": dataclasses.replace(LINE, weights=2).query,
     "who leaves when": CURVES.query,
+    "a step of a regression": T.agg(
+        f=Newton(terms=(("y",), ("g",)), outcome="x", family="poisson", at=(2**31, 2**28, -(2**29), 0), weights="2.5")
+    ),
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),
@@ -187,7 +192,17 @@ def a_network(session: pets.Session) -> Any:
     return [repr(quote), form, repr(made), made._repr_html_(), chances.tolist()]
 
 
+def odds(session: pets.Session) -> Any:
+    """A regression of several questions; its start alone, where noise is not normal."""
+    if session.budget.currency == "pure":
+        return session.release(ODDS.query, pets.DP(epsilon=1))
+    quote = session.quote_fit(ODDS, pets.DP(epsilon=40))
+    fit = session.fit(ODDS, pets.DP(epsilon=40))
+    return [repr(quote), list(fit.releases), repr(fit), fit._repr_html_(), fit.model.to_json(), fit.table.to_csv()]
+
+
 VERBS: dict[str, Ask] = {
+    "fit, step by step": odds,
     "fit": a_line,
     "train": a_network,
     "curves": some_curves,

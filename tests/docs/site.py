@@ -62,7 +62,7 @@ CONTENTS = {
         f"docs/proofs/{name}"
         for name in (
             *("setting", "people", "derived", "rows", "balance", "units", "total", "square", "product", "moments"),
-            *("exits", "leaves", "tree", "tails", "training"),
+            *("step", "exits", "leaves", "tree", "tails", "training"),
             *("gaussian", "laplace", "composition", "group_keys", "top_keys", "rounded", "plan"),
             "certificate",
             *("secure_sum", "refinement", "post_processing"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,14 @@ from tests.oracle import Answer
 
 SLACK = 1e-12
 """Relative: exact answers are fractions of whole numbers, rounded to a float at most a few times."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """A number that is rounded on its way, and how far off that can be."""
+
+    value: float
+    within: float
 
 
 def differences(wanted: Answer, found: pd.DataFrame) -> list[str]:
@@ -34,6 +43,8 @@ def same(wanted: Any, found: Any) -> bool:
     """Whether a cell is what it should be: whole numbers exactly, fractions to the precision of a float."""
     if isinstance(wanted, list):
         return len(found) == len(wanted) and all(same(a, b) for a, b in zip(wanted, found, strict=True))
+    if isinstance(wanted, Near):
+        return math.isfinite(found) and abs(found - wanted.value) <= wanted.within
     if wanted is None:
         return isinstance(found, float) and math.isnan(found)
     if isinstance(wanted, Fraction):

@@ -36,6 +36,7 @@ from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
+from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
 from pets.schema.schema import (
@@ -189,6 +190,7 @@ FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
 TWO_TERMS = Moments(terms=(("x",), ("z",)), outcome="y")
 AT_ITS_ENDS = Moments(terms=(("x",), ("z",)), outcome="y", weights=Fraction(4))
+STEP = Newton(terms=(("x",), ("g",)), outcome="z", family="poisson", at=(0,) * 7)
 WITH_LEVELS = Moments(terms=(("g",), ("x",), ("g", "x")), outcome="y")
 OVER_TIME = Exits("z", "e", (0, 50, 150, 300))  # type: ignore[arg-type]
 ALL = ("l0", "l1", "l2_squared", "linf")
@@ -294,6 +296,8 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("exits", "one row", by_group.agg(s=OVER_TIME).bound(rows=1), LOW, ALL),
     ("exits", "spread", by_group.agg(s=OVER_TIME), [row | {"z": "0"} for row in SPREAD], ("l0", "l1")),
     ("exits", "by number", query("t").agg(s=Exits("z", "e", bins=7)), LOW, ("l1", "l2_squared", "linf")),
+    ("step", "alike", query("t").agg(f=STEP), ALIKE, ("l1", "l2_squared", "linf")),
+    ("step", "one row", query("t").agg(f=STEP).bound(rows=1), ALIKE, ALL),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
     ("tails", "alike", by_group.agg(t=tails()), ALIKE, ALL),

@@ -152,6 +152,9 @@ class AnalystSession(TrainingVerbs, AnalystVerbs):
         self.policy.check_numbers(sum(job.plan.size for job in jobs))
         return self._custody.release(jobs, key, again=again)
 
+    def _known(self, query: Query, protection: Protection) -> bool:
+        return self._custody.answered([self._custody.job(query, protection)]) is not None
+
     def _rounded(self, asked: Sequence[Query], protection: SDC, *, again: bool, key: str | None) -> list[RoundedTable]:
         from pets.session.grid.answers import rounded
 

@@ -95,6 +95,10 @@ class Asker:
         """The sealed answers to questions that are all paid for or none."""
         raise NotImplementedError
 
+    def _known(self, query: Query, protection: Protection) -> bool:
+        """Whether the answer was paid for before, as far as can be told without asking; it then costs nothing."""
+        return False
+
     def _rounded(self, asked: Sequence[Query], protection: SDC, *, again: bool, key: str | None) -> list[RoundedTable]:
         """The answers to questions under a rule of disclosure control."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TypeVar
 
 from pets.common.arguments import plain_arguments
@@ -11,6 +12,7 @@ from pets.protection.protection import Protection
 from pets.query_model.query import Query, queries
 from pets.release.release import Release
 from pets.session.fitting.quote import FitQuote, check
+from pets.session.fitting.steps import Steps
 from pets.session.verbs.asker import Asker, check_request
 
 R = TypeVar("R")
@@ -42,12 +44,19 @@ class FittingVerbs(Asker):
         check_request(again, key)
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
         model = model.settled(self.schema, protection)
+        asked = itertools.count(1)
 
         def ask(query: Query, protection: Protection) -> Release:
-            (answer,) = self._sealed(queries(query), protection, again=again, key=key)
+            place = next(asked)
+            named = key if key is None or place == 1 else f"{key} ({place})"
+            (answer,) = self._sealed(queries(query), protection, again=again, key=named)
             return answer
 
-        return model.fitted(ask, protection)
+        def known(query: Query, protection: Protection) -> bool:
+            return not again and self._known(query, protection)
+
+        left = None if self._kind == "dummy" else self._left
+        return model.fitted(Steps(self.schema, self.budget, ask, left, known), protection)
 
     @plain_arguments(UserError, "quote_fit", _WRITE.replace("fit(", "quote_fit(", 1))
     def quote_fit(self, model: Model[object], protection: Protection) -> FitQuote:

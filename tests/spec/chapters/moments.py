@@ -95,6 +95,20 @@ tables:
             "row counts: 624, 752, 882 and 984. Their sum over 1024 comes first, then a, a², b, ab and b².",
         ),
         Spec(
+            "A step of a Poisson regression",
+            """
+            pets.poisson("b", ["a"], data="stays", weights=None).asked((0, 0), None, fine=False)
+            """,
+            """
+            fit
+            ------------------------------------------------------------
+            [0.8888888888888888, -0.5333333333333333, 4, -1.6, 1.2]
+            """,
+            why="Where all coefficients are 0 every mean is 1, so the residuals of b are 1, 3, 5 and -1, over 9, the "
+            "most that one can be. a is -0.8, -0.6, -0.4 and 0.2 once it is moved to lie from -1 to 1: 8 / 9 and "
+            "-4.8 / 9. Then rows, a and a², times a variance of 1. At other coefficients means are no round numbers.",
+        ),
+        Spec(
             "Correlations",
             'pets.query("stays").agg(r=pets.correlation("a", "b"), few=pets.correlation("a", "b", where=col("b") < 1))',
             """

@@ -42,13 +42,15 @@ FOLDER = Path(checker.__file__).parent
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"))
 
 LONGER = {
-    "asked.py": 157,
+    "asked.py": 158,
     "check.py": 275,
     "log.py": 185,
     "loss.py": 160,
     "answers.py": 200,
     "columns.py": 200,
-    "plan.py": 369,
+    "plan.py": 374,
+    "kinds/fitted/moments.py": 260,
+    "kinds/fitted/newton.py": 210,
 }
 """Lines, of files that are not a part for one kind: who signed, the log, an answer and the planner that it takes."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pets.common.arguments import plain_arguments
 from pets.errors import PolicyError, UserError
+from pets.federated.analyst.verbs.fit_steps import FitSteps
 from pets.federated.messages.roster import Roster
 from pets.models.model import Model
 from pets.protection.protection import Protection, Total
@@ -13,10 +14,11 @@ from pets.schema.schema import Schema
 from pets.session.fitting.quote import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pets.query_model.query import Query
     from pets.release.release import Release
+    from pets.session.quoting.quote import Remaining
 
 R = TypeVar("R")
 
@@ -28,6 +30,7 @@ class FederatedFits:
     roster: Roster
     if TYPE_CHECKING:
         _one: Callable[[Query, Protection, str, bool], Release]
+        lefts: Callable[[], Mapping[str, Remaining]]
 
     @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
     def fit(self, model: Model[R], protection: Protection, *, secure: str = "masked", again: bool = False) -> R:
@@ -56,4 +59,8 @@ class FederatedFits:
                 "of one; make the federation with sites_per_person=1 where that is so"
             )
         model = model.settled(self.schema, protection)
-        return model.fitted(lambda query, under: self._one(query, under, secure, again), protection)
+
+        def ask(query: Query, under: Protection) -> Release:
+            return self._one(query, under, secure, again)
+
+        return model.fitted(FitSteps(self.schema, self.roster, ask, self.lefts), protection)

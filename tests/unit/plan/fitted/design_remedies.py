@@ -7,6 +7,8 @@ from typing import Any
 import pets
 from pets.plan.plan import make_plan
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.newton import Newton
+from pets.query_model.query import Query
 from tests.remedies import Case
 
 COLUMNS: dict[str, Any] = {
@@ -19,6 +21,10 @@ COLUMNS: dict[str, Any] = {
     "b": pets.Category([f"b{number}" for number in range(40)]),
     "cost": pets.Real(0, 100_000, "0.01"),
     "los": pets.Integer(0, 99),
+    "ill": pets.Boolean(),
+    "many": pets.Integer(0, 2**20),
+    "days": pets.Integer(1, 400),
+    "fine_days": pets.Real(1, 60_000, "0.01"),
     **{f"c{number}": pets.Category(["x", "y", "z"]) for number in range(11)},
 }
 MANY = [f"c{number}" for number in range(11)]
@@ -32,7 +38,21 @@ def planned(
     return lambda: make_plan(pets.Query("t", aggregates=(("fit", sums),)), schema)
 
 
+def step(**more: Any) -> Any:
+    people = more.pop("people", 1000)
+    schema = pets.Schema({"t": pets.Table(pets.Unit(None), COLUMNS, people=people)})
+    node = Newton(**{"terms": ("age",), "outcome": "los", "family": "poisson", "at": (0, 0), **more})
+    return lambda: make_plan(Query("t", aggregates=(("fit", node),)), schema)
+
+
 CASES = [
+    Case(step(at=(0, 0, 0)), "give one for each", step()),
+    Case(step(family="logistic"), "name another", step(family="logistic", outcome="ill")),
+    Case(step(outcome="cost"), "bound it in the schema", step()),
+    Case(step(exposure="age", terms=("sex",)), "be its least value", step(exposure="days", terms=("sex",))),
+    Case(step(exposure="fine_days"), "a coarser step for it in the schema", step(exposure="days")),
+    Case(step(outcome="many", exposure="days"), "raise its min in the schema", step(outcome="many")),
+    Case(step(at=(2**33, 0), people=2**32), "state a smaller 'people'", step(at=(2**33, 0))),
     Case(planned("los", "seen"), "name another column", planned("los", "age")),
     Case(planned("sex", "age"), "the outcome of a regression is a number or a boolean", planned("los", "age")),
     Case(planned("los", "one"), "leave it out", planned("los", "age")),

@@ -19,6 +19,7 @@ SCHEMA = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=3), COLUMNS)})
 ROWS = pd.DataFrame({"id": range(40), "age": [at % 10 for at in range(40)], "y": 1, "s": list("abca") * 10})
 ONE_ROW = pets.query("t").bound(rows=1)
 DP = pets.DP(epsilon=1)
+COUNTS = pets.poisson("y", ["age"], data=ONE_ROW)
 LINE = pets.linear("y", ["age"], data=ONE_ROW)
 
 
@@ -38,4 +39,11 @@ FITS = [
     Case(fit(budget=pets.Budget(epsilon=9)), "a budget with a delta", fit(budget=pets.Budget(epsilon=9, delta=1e-6))),
     Case(fit(protection=pets.DP(within=5)), "ask with pets.DP(epsilon=…)", fit()),
     Case(fit(pets.linear("y", ["age"], data="t")), "bound(rows=1)", fit()),
+    Case(
+        fit(pets.poisson("y", ["age"], data=ONE_ROW), budget=pets.Budget(epsilon=0.9, delta=1e-6)),
+        "ask with a smaller epsilon",
+        fit(
+            pets.poisson("y", ["age"], data=ONE_ROW), pets.DP(epsilon=0.8), budget=pets.Budget(epsilon=0.9, delta=1e-6)
+        ),
+    ),
 ]

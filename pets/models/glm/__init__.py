@@ -1,0 +1,1 @@
+"""Logistic and Poisson regressions: noisy Newton steps on released sums, and the fit that all of them make."""

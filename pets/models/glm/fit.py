@@ -1,0 +1,347 @@
+"""GlmFit: a logistic or a Poisson regression with intervals that contain both the choice of people and the noise."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.common import html_table
+from pets.common.codec import Json
+from pets.common.integers import Floats
+from pets.errors import PetsError, UserError
+from pets.models import saving
+from pets.models.glm.newton import Found
+from pets.models.glm.stepping import Progress
+from pets.models.least_squares import POOR, back, scale
+from pets.models.new_rows import frame_of
+from pets.models.predicting import summed, values_of
+from pets.models.regression import Regression, regression_of
+from pets.plan.clamping import clamped_columns
+from pets.plan.fitted.design import Design
+from pets.protection.budget import UNIT, epsilon_from_rho
+from pets.release.release import Release
+from pets.release.text import DUMMY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+CONFIDENCE = 0.95
+WHAT = {"logistic": "Logistic regression", "poisson": "Poisson regression"}
+RATIO = {"logistic": "odds ratio", "poisson": "rate ratio"}
+
+
+@dataclass(frozen=True, repr=False)
+class GlmFit:
+    """A fitted logistic or Poisson regression. Everything in it follows from its releases, so it keeps their guarantee.
+
+    Attributes:
+        model: what was fitted.
+        releases: the sums of the start and of each step, in order, each with its certificate.
+    """
+
+    model: Regression[GlmFit]
+    releases: tuple[Release, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "releases", tuple(self.releases))
+        wrong = UserError("a fit is made by session.fit(model, protection), of the releases of that model's own steps")
+        if not isinstance(self.model, Regression) or not self.releases:
+            raise wrong
+        schema = self.releases[0].schema
+        for place, release in enumerate(self.releases):
+            ((_, asked),) = release.query.aggregates
+            at = getattr(asked, "at", None)
+            own = self.model.asked(at, schema, fine=self.exact)  # type: ignore[attr-defined]
+            if release.query.digest != own.digest or (at is None) != (place == 0) or release.schema != schema:
+                raise wrong
+
+    @property
+    def exact(self) -> bool:
+        """Whether no noise was added."""
+        return self.releases[0].mechanism == "none"
+
+    @cached_property
+    def _progress(self) -> Progress:
+        return Progress(self.model, self.releases[0].schema, self.exact, self.releases)  # type: ignore[arg-type]
+
+    @property
+    def _found(self) -> Found:
+        return self._progress.found
+
+    @property
+    def design(self) -> Design:
+        """The columns of the regression."""
+        return self._progress.step.design
+
+    @property
+    def estimable(self) -> bool:
+        """Whether there are coefficients; :attr:`notes` say why not."""
+        return not self._found.why
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients: ``region[North]`` is against the first value that the schema lists."""
+        return self.design.terms
+
+    @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """Terms whose coefficients are not given: of groups in which every outcome may be the same."""
+        return tuple(self.terms[place] for place in self._progress.start.hidden)
+
+    @cached_property
+    def _own(self) -> tuple[Floats, Floats, Floats]:
+        """The coefficients in their columns' own units, and the covariances of noise and of sampling."""
+        found, p = self._found, len(self.terms)
+        if not self.estimable:
+            gone = np.full((p, p), np.nan)
+            return np.full(p, np.nan), gone, gone
+        turn = turned(self.design)
+        beta = turn @ found.coefficients
+        beta[0] -= math.log(self._greatest)
+        return beta, turn @ found.noise @ turn.T, turn @ found.sampling @ turn.T
+
+    @property
+    def _greatest(self) -> float:
+        """The greatest exposure, of which the coefficients of scaled columns are; without one, 1."""
+        name = self.model.exposure  # type: ignore[attr-defined]
+        if name is None:
+            return 1.0
+        domain: Any = self.design.domains[name]
+        return float(domain.origin + domain.spacing * (domain.cells - 1))
+
+    @cached_property
+    def _given(self) -> Floats:
+        """The coefficients that are given; NaN for the others."""
+        beta = self._own[0].copy()
+        beta[list(self._progress.start.hidden)] = np.nan
+        return beta
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """By term, of the log of the odds or of the mean, for each unit of the term; NaN where they are not given."""
+        return dict(zip(self.terms, self._given.tolist(), strict=True))
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance of the coefficients, of noise and sampling together."""
+        import pandas as pd
+
+        return pd.DataFrame(self._own[1] + self._own[2], index=list(self.terms), columns=list(self.terms))
+
+    @property
+    def rows(self) -> float:
+        """How many rows it is about: those with a value in every column, counted with noise."""
+        return self._progress.start.rows
+
+    @property
+    def health(self) -> float:
+        """κ: how far the least determined direction stands out of the noise. Below 1 no coefficient is given."""
+        return self._found.health
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a term: coefficient, standard error, 95 % interval, p, and what noise and sampling make of the error.
+
+        ``error`` holds both: error² = ``noise``² + ``sampling``², and ``noise_share`` is noise² over error². ``low``
+        and ``high`` cover the coefficient of the population; ±1.96 · ``noise`` covers that of the table's own rows.
+        ``ratio``, ``ratio_low`` and ``ratio_high`` are e to the coefficient and to the interval's ends: odds ratios,
+        or rate ratios.
+        """
+        import pandas as pd
+
+        beta = self._given
+        parts = [np.where(np.isnan(beta), np.nan, np.sqrt(np.maximum(np.diag(one), 0.0))) for one in self._own[1:]]
+        error = np.hypot(*parts)
+        normal = NormalDist()
+        z = normal.inv_cdf((1 + CONFIDENCE) / 2)
+        away = [math.nan if math.isnan(b) else 2 * normal.cdf(-abs(b) / e) for b, e in zip(beta, error, strict=True)]
+        low, high = beta - z * error, beta + z * error
+        columns = {"coefficient": beta, "error": error, "low": low, "high": high, "p": np.array(away)}
+        columns |= {"noise": parts[0], "sampling": parts[1], "noise_share": parts[0] ** 2 / error**2}
+        with np.errstate(over="ignore"):
+            columns |= {"ratio": np.exp(beta), "ratio_low": np.exp(low), "ratio_high": np.exp(high)}
+        return pd.DataFrame(columns, index=pd.Index(self.terms, name="term"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know, from released numbers alone."""
+        found, out = self._found, []
+        if found.why:
+            most = np.argsort(-np.abs(found.direction), kind="stable")[:2]
+            named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
+            where = "" if self._progress.why else f", {named} above all"
+            rest = "" if self.exact else "; what was asked stays charged"
+            out.append(f"No coefficients: {found.why}{where}. Take fewer terms or more rows, or more epsilon{rest}.")
+        elif self.hidden:
+            terms = ", ".join(map(repr, self.hidden))
+            out.append(
+                f"Not given: {terms}. In one of these groups, or in the one that they are held against, all outcomes "
+                "may be the same, and then no coefficient is the best one; join small groups, or leave the term out."
+            )
+        if not found.why and found.health < POOR:
+            out.append(
+                f"Noise is large against what tells terms apart (κ = {found.health:.2g}, below {POOR:g}): intervals "
+                "may be too wide."
+            )
+        if not self.exact:
+            columns = (*self.releases[0].plan.measures[0].columns, *(name for one in self.model.terms for name in one))
+            out += clamped_columns(self.releases[0].plan.fields, tuple(dict.fromkeys(columns)))
+            out.append("The fit is of the clamped values; no interval holds what clamping moved.")
+            radius = self.model.radius_of(self.releases[0].schema)  # type: ignore[attr-defined]
+            if radius is not None:
+                out.append(
+                    f"Rows are weighted by min(1, {float(radius):g} / ‖x‖²), with columns from -1 to 1: where the "
+                    "model is wrong, this is another fit than that of rows alike."
+                )
+        if self.model.kind == "poisson":
+            out.append("Errors of sampling are those of Poisson's law; outcomes that vary more have greater ones.")
+        return tuple(dict.fromkeys((*out, *self.releases[0].notes)))
+
+    @property
+    def guarantee(self) -> str:
+        """What all its releases promise together."""
+        if len(self.releases) == 1 or self.exact:
+            return self.releases[0].guarantee
+        rho = sum(release.cost["loss"] for release in self.releases) / UNIT
+        last, delta = self.releases[-1], self.releases[-1].delta
+        return (
+            f"{len(self.releases)} releases, which together are differentially private with "
+            f"ε = {epsilon_from_rho(rho, delta):.4g} and δ = {delta:g}. The last one: {last.guarantee}"
+        )
+
+    # what is done with it -------------------------------------------------------------------------------------------
+
+    def predict_mean(self, data: Any) -> Floats:
+        """The mean outcome of new rows, such as the chance that it is true.
+
+        ``data``: a data frame, or a mapping, with the columns of the terms, and of the exposure where there is one.
+        Numbers are moved between the schema's bounds first, as those of the fit were. A row without a value in one of
+        them has NaN; so have rows of a group whose coefficient is not given.
+
+        Raises:
+            UserError: for a column that is missing, or a value that the schema does not list.
+        """
+        if not self.estimable:
+            raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
+        frame, name = frame_of(data), self.model.exposure  # type: ignore[attr-defined]
+        eta = summed(self.design, self._given, frame)
+        if self.model.kind == "logistic":
+            return np.asarray(1 / (1 + np.exp(-eta)))
+        mean = np.exp(eta)
+        return np.asarray(mean if name is None else mean * values_of(name, self.design, frame))
+
+    def predict_proba(self, data: Any) -> Floats:
+        """Of a logistic regression, the chances of false and of true, a row each, as :meth:`predict_mean` has them."""
+        if self.model.kind != "logistic":
+            raise UserError("a Poisson regression has no chances of two outcomes; ask predict")
+        mean = self.predict_mean(data)
+        return np.column_stack([1 - mean, mean])
+
+    def predict(self, data: Any) -> Any:
+        """Of a logistic regression whether true is more likely than not; of a Poisson regression the mean."""
+        mean = self.predict_mean(data)
+        return mean >= 0.5 if self.model.kind == "logistic" else mean
+
+    def score(self, data: Any) -> float:
+        """How well it predicts rows with an outcome: the share that is right, or of the deviance that is explained."""
+        frame = frame_of(data)
+        outcome = values_of(self.design.outcome, self.design, frame)
+        mean = self.predict_mean(frame)
+        known = ~(np.isnan(outcome) | np.isnan(mean))
+        y, mean = outcome[known], mean[known]
+        if not len(y):
+            raise UserError("no row has an outcome and all that predicts it; give other rows")
+        if self.model.kind == "logistic":
+            return float(np.mean((mean >= 0.5) == (y >= 0.5)))
+        named = self.model.exposure  # type: ignore[attr-defined]
+        exposed = np.ones(len(y)) if named is None else values_of(named, self.design, frame)[known]
+        alone = exposed * y.sum() / exposed.sum()
+        return float(1 - _deviance(y, mean) / _deviance(y, alone))
+
+    def summary(self) -> str:
+        """The fit as text: every line comes from released sums."""
+        said = self.table
+        head = [f"{WHAT[self.model.kind]}: {self.model.formula}"]
+        head.append(f"Data: {self.releases[0].dataset}, {self.releases[0].plan.source}")
+        about = "" if self.exact else "about "
+        width = max(4, *(len(term) for term in self.terms))
+        ratio = RATIO[self.model.kind]
+        lines = [f"{'term':<{width}}  {'coefficient':>12}  {'error':>10}  {ratio:>10}  {'95 % of it':>22}  {'p':>7}"]
+        lines[0] += f"  {'noise':>6}"
+        for term, row in said.iterrows():
+            ends = f"[{row['ratio_low']:,.4g}, {row['ratio_high']:,.4g}]"
+            share = "" if math.isnan(row["noise_share"]) else f"{row['noise_share']:.0%}"
+            lines.append(
+                f"{term!s:<{width}}  {row['coefficient']:>12,.5g}  {row['error']:>10,.4g}  {row['ratio']:>10,.4g}  "
+                f"{ends:>22}  {row['p']:>7.3f}  {share:>6}"
+            )
+        both = "The error, the interval and p contain both the choice of people and the noise; noise is its share of "
+        if self.releases[0].data == "dummy":
+            head = [DUMMY, *head]
+        facts = f"Rows: {about}{self.rows:,.0f}; steps: {len(self.releases) - 1}"
+        return "\n".join([*head, facts, "", *lines, "", both + "error².", *self.notes, self.guarantee])
+
+    __str__ = summary
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        names = ("coefficient", "error", "low", "high", "p", "noise_share", "ratio")
+        header = ("term", "coefficient", "error", "low", "high", "p", "share of noise", RATIO[self.model.kind])
+        rows = [(term, *(f"{row[name]:,.5g}" for name in names)) for term, row in self.table.iterrows()]
+        alarm = [html_table.sentence(DUMMY, alarm=True)] if self.releases[0].data == "dummy" else []
+        notes = [html_table.sentence(note) for note in (*self.notes, self.guarantee)]
+        return html_table.block(*alarm, html_table.table(self.model.formula, header, rows, numbers=range(1, 8)), *notes)
+
+    # its canonical form ---------------------------------------------------------------------------------------------
+
+    def to_json(self) -> Json:
+        """The canonical form: the model and the releases; every number follows from them."""
+        releases = [release.to_json() for release in self.releases]
+        return {"pets": "glm fit", "version": VERSION, "model": self.model.to_json(), "releases": releases}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any] | str | bytes) -> GlmFit:
+        """The fit whose canonical form this is; raises :class:`UserError` for one that was edited, or is none."""
+        try:
+            given = json.loads(form) if isinstance(form, (str, bytes)) else form
+            if given["pets"] != "glm fit" or given["version"] != VERSION or len(given) != 4:
+                raise ValueError("another form")
+            return cls(regression_of(given["model"]), tuple(map(Release.from_json, given["releases"])))
+        except (PetsError, LookupError, TypeError, ValueError, AttributeError):
+            raise saving.broken() from None
+
+    def save(self, path: str | Path) -> Path:
+        """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is each release.
+
+        Raises:
+            UserError: where the path cannot be written.
+        """
+        return saving.save(self.to_json(), path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> GlmFit:
+        """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
+        return cls.from_json(saving.load(path))
+
+
+def turned(design: Design) -> Floats:
+    """From coefficients of columns from -1 to 1 to those of the columns' own units; the outcome stays as it is."""
+    turn, _ = back(design)
+    return np.asarray(turn / float(scale(design, design.outcome)[1] * design.weight(design.outcome).largest))
+
+
+def _deviance(y: Floats, mean: Floats) -> float:
+    """Of Poisson's law."""
+    logs = np.where(y > 0, y * np.log(np.where(y > 0, y, 1) / mean), 0.0)
+    return float(2 * np.sum(logs - (y - mean)))

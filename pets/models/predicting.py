@@ -1,0 +1,39 @@
+"""Predicting: a fit's sum of terms for new rows, from its public columns and its coefficients alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pets.common.integers import Floats
+from pets.models.new_rows import column_of, numbers
+from pets.plan.fitted.design import Design
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summed(design: Design, coefficients: Floats, frame: pd.DataFrame) -> Floats:
+    """The sum of terms, each times its coefficient, of each new row; NaN where a row lacks a value.
+
+    Raises:
+        UserError: for a column that is missing, or a value that the schema does not list.
+    """
+    names = dict.fromkeys(name for one in design.columns for name in one.term)
+    natural = {name: values_of(name, design, frame) for name in names}
+    out = np.zeros(len(frame))
+    for one, coefficient in zip(design.columns, coefficients, strict=True):
+        product = np.ones(len(frame))
+        for name in one.term:
+            part = natural[name]
+            if name in one.levels:
+                part = np.where(np.isnan(part), np.nan, part == one.levels[name])
+            product = product * part
+        out = out + coefficient * product
+    return out
+
+
+def values_of(name: str, design: Design, frame: pd.DataFrame) -> Floats:
+    """A column of new rows: numbers between their bounds, and codes of what is no number."""
+    return numbers(name, design.domains[name], column_of(frame, name), name in design.listed)

@@ -1,0 +1,60 @@
+"""Steps of a fit: how a model asks a session, one question after the other, once the whole of it is known to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pets.dp.calibrate import target_units
+from pets.errors import BudgetError
+from pets.protection.budget import UNIT, Budget, Cost
+from pets.protection.protection import DP, Protection
+from pets.query_model.query import Query
+from pets.release.release import Release
+from pets.schema.schema import Schema
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The questions of one fit to a session.
+
+    A question that was paid for before costs nothing, so a fit that was broken off goes on where it was.
+
+    Attributes:
+        schema: what the tables are.
+        budget: of the account.
+        ask: gives the answer to one question.
+        left: what the account has room for now; ``None`` where nothing is charged.
+        known: whether the answer to a question was paid for before.
+    """
+
+    schema: Schema
+    budget: Budget
+    ask: Callable[[Query, Protection], Release]
+    left: Callable[[], Cost] | None
+    known: Callable[[Query, Protection], bool]
+
+    def rho(self, protection: DP) -> float:
+        """The ρ that a protection means in the account."""
+        return self._units(protection) / UNIT
+
+    def _units(self, protection: DP) -> int:
+        return target_units(protection, self.budget.currency, self.budget.conversion_delta)
+
+    def check(self, query: Query, rest: Sequence[Protection]) -> None:
+        """As :class:`pets.models.model.Ask` says."""
+        if self.left is None:
+            return
+        cost = Cost(self.budget.currency, sum(self._units(one) for one in rest if isinstance(one, DP)))
+        left = self.left()
+        if cost.fits(left) or self.known(query, rest[0]):
+            return
+        asked, spare = (self.budget.describe(one)[0] for one in (cost, left))
+        raise BudgetError(
+            f"the {len(rest)} questions of this fit would cost ε = {asked:.4g} together and the account has room for "
+            f"ε = {spare:.4g}; ask with a smaller epsilon"
+        )
+
+    def __call__(self, query: Query, protection: Protection) -> Release:
+        """The answer to a question."""
+        return self.ask(query, protection)

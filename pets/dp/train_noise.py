@@ -78,6 +78,15 @@ def _scale(l2_squared: int, target: int) -> tuple[float, int]:
     return least_scale(first, lambda scale: units(gaussian_rho(l2_squared, scale), UNIT), target)
 
 
+def loudness(scale: float, size: int, bound: int, people: int) -> float:
+    """The L2 norm of the noise of one step of so many numbers, over the most that so many people add up to together.
+
+    >>> loudness(100.0, 16, 4, 1000)
+    0.1
+    """
+    return scale * math.sqrt(size) / (bound * people)
+
+
 def membership(epsilon: float, delta: float) -> tuple[float, float]:
     """How well anybody can tell from the release whether a person took part: the greatest share of right guesses where
     both are as likely, and the greatest of those who took part that are told with one false alarm in a hundred.

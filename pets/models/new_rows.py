@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 
 
 def frame_of(data: Any) -> pd.DataFrame:
-    """A data frame, or a mapping of columns, as a data frame."""
+    """A data frame, or a mapping of columns, as a data frame; raises :class:`UserError` for anything else."""
     import pandas as pd
 
-    return data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    try:
+        return data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(
+            "rows to predict are a data frame, or a mapping of columns of plain values and one length; write such as "
+            "{'age': [30, 80]}"
+        ) from None
 
 
 def column_of(frame: pd.DataFrame, name: str) -> Any:
@@ -43,19 +49,24 @@ def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Flo
     if isinstance(domain, Numeric) and not listed:
         low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
         try:
+            if values.dtype.kind in "mMc":  # pandas makes nanoseconds of days, and drops what is imaginary
+                raise TypeError("no numbers")
             found: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError):
-            raise UserError(f"column {name!r} of the rows to predict holds something other than numbers") from None
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(
+                f"column {name!r} of the rows to predict holds something other than numbers; give numbers"
+            ) from None
         return np.clip(found, low, high)
     known = {domain.decode(code): code for code in range(domain.cells)}
     out = np.full(len(values), np.nan)
     for place, value in enumerate(values):
-        if not pd.isna(value):
-            if value not in known:
+        alone = pd.api.types.is_scalar(value)
+        if not alone or not pd.isna(value):
+            if not alone or value not in known:
                 kind = "categories" if isinstance(domain, Category) else "values"
                 raise UserError(
                     f"column {name!r} of the rows to predict holds {shown(value)}, which is not one of its {kind}"
-                    f"{did_you_mean(value, list(known))}"
+                    f"{did_you_mean(value, list(known)) if alone else ''}"
                 )
             out[place] = known[value]
     return out

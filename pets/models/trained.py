@@ -18,7 +18,7 @@ from pets.common import codec, html_table
 from pets.common.codec import Json, canonical, fraction, whole
 from pets.common.files import reading, replace_file, writing
 from pets.common.integers import Floats
-from pets.dp.train_noise import membership
+from pets.dp.train_noise import loudness, membership
 from pets.errors import PetsError, UserError
 from pets.models.new_rows import column_of, frame_of, numbers
 from pets.plan.trained.descent import split, trained
@@ -174,11 +174,24 @@ class Trained:
         return np.where(lacking, None, found) if lacking.any() else found
 
     def score(self, data: Any, outcome: Any) -> float:
-        """The share of new rows whose class is told right; a row without a value in a column counts as told wrong."""
-        told = self.predict(data)
-        if len(told) != len(outcome):
-            raise UserError(f"there are {len(told):,} rows and {len(outcome):,} outcomes; give one for each row")
-        return float(np.mean(np.asarray(told, dtype=object) == np.asarray(outcome, dtype=object))) if len(told) else 0.0
+        """The share of new rows whose class is told right; a row without a value in a column counts as told wrong.
+
+        Raises:
+            UserError: as :meth:`predict`; and for outcomes that are none, unlisted, or not one for each row.
+        """
+        import pandas as pd
+
+        chances, name = self.predict_proba(data), self.network.outcome
+        given = np.asarray(outcome, dtype=object)
+        given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+        if given.shape != (len(chances),):
+            raise UserError(f"there are {len(chances):,} rows and not as many outcomes; give one for each row")
+        codes = numbers(name, self.plan.domain(name), pd.Series(given))
+        if np.isnan(codes).any():
+            raise UserError("a row without an outcome cannot be judged; leave such rows out")
+        lacking: Marks = np.asarray(np.isnan(chances).any(axis=1))
+        told = np.where(lacking[:, None], 0.0, chances).argmax(axis=1)
+        return float(np.mean((told == codes) & ~lacking)) if len(codes) else 0.0
 
     # what it promises -------------------------------------------------------------------------------------------------
 
@@ -210,6 +223,7 @@ class Trained:
         scale = float(fraction(form["scales"][1])) / GRADIENT
         layers = " → ".join([f"{plan.widths[0]} inputs", *(f"{w} {name}" for w, name in network.hidden)])
         right, found = membership(epsilon, delta)
+        loud = loudness(scale * GRADIENT, plan.size, plan.bound, max(1, self.people))
         lines = [
             f"Network: {network.outcome} by {', '.join(network.columns)}",
             f"Data: {form['dataset']}, {form['table']}; about {self.people:,} people",
@@ -222,6 +236,8 @@ class Trained:
             f"Charged: ρ = {rho:.4g} (ε = {epsilon:.6g} at δ = {delta:g}), for all steps, before the first",
             f"Steps: T = {network.steps}, clip C = {network.clip:g}, noise σ = {scale:.4g} on each number of a step, "
             f"in whole numbers of 1/{GRADIENT}; what one person adds is at most C in L2, looked at in whole numbers",
+            f"Noise of one step: {loud:.2g} of the most that about {self.people:,} people could add up to together (a "
+            "tenth is fine, 1 is noise alone)",
             f"Membership: whoever wants to tell whether a person took part is right at most {right:.1%} of the time "
             f"where both are as likely, and finds at most {found:.1%} of those who did with one false alarm in a "
             "hundred (Kairouz, Oh and Viswanath 2015; Humphries et al. 2023): a bound that ε and δ give for every "

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from pets.common import html_table
-from pets.dp.train_noise import TrainNoise, membership, train_noise
+from pets.dp.train_noise import TrainNoise, loudness, membership, train_noise
 from pets.plan.trained.train_plan import TrainPlan
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
@@ -35,7 +34,7 @@ class TrainQuote:
 
     def loudness(self, people: int) -> float:
         """The L2 norm of the noise of one step over the most that so many people could add up to together."""
-        return self.noise.scale * math.sqrt(self.size) / (self.bound * people)
+        return loudness(self.noise.scale, self.size, self.bound, people)
 
     def __str__(self) -> str:
         one = self.noise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +188,52 @@ def test_new_rows_are_moved_between_the_bounds_and_named_when_they_cannot_be_rea
     ]:
         with pytest.raises(UserError, match=why):
             made.predict(wrong)
-    with pytest.raises(UserError, match="one for each row"):
-        made.score(row, ["yes", "no"])
+    for outcomes in (["yes", "no"], 5, [["yes", "no"]]):
+        with pytest.raises(UserError, match="one for each row"):
+            made.score(row, outcomes)
+
+
+def test_a_score_is_of_one_outcome_a_row_in_whatever_shape_and_of_known_ones() -> None:
+    made, kept = opened().train(NET, DP), ROWS.dropna()
+    right = float(np.mean([one == other for one, other in zip(made.predict(kept), kept.y, strict=True)]))
+    for outcome in (kept.y, kept[["y"]], kept.y.astype("category"), kept.y.astype("string"), kept.y.tolist()):
+        assert made.score(kept, outcome) == right
+    row = {"x": [9], "b": [True], "c": [None]}
+    for nothing in ([None], [np.nan], pd.Series([pd.NA], dtype="string")):
+        with pytest.raises(UserError, match="leave such rows out"):
+            made.score(row, nothing)
+    with pytest.raises(UserError, match="'maybe'"):
+        made.score(row, ["maybe"])
+    assert made.score({"x": [], "b": [], "c": []}, []) == 0
+
+
+DAY = pd.Timestamp("2020-05-05")
+
+
+@cache
+def trained_once() -> Trained:
+    return opened().train(NET, DP)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"x": [DAY]}, "something other than numbers"),
+        ({"x": [DAY.tz_localize("UTC")]}, "something other than numbers"),
+        ({"x": pd.Series([DAY], dtype=object)}, "something other than numbers"),
+        ({"x": [DAY - DAY]}, "something other than numbers"),
+        ({"x": [1 + 2j]}, "something other than numbers"),
+        ({"x": [10**400]}, "a data frame, or a mapping"),
+        ({"c": [["q"]]}, "not one of its categories"),
+        ({"c": [("q", "r")]}, "not one of its categories"),
+        ({"x": [1, 2]}, "a data frame, or a mapping"),
+        ({"x": 9, "b": True, "c": "q"}, "a data frame, or a mapping"),
+    ],
+)
+def test_what_is_no_row_is_no_guess(change: dict[str, Any], why: str) -> None:
+    """A date's nanoseconds, moved to the upper bound, would be an answer."""
+    with pytest.raises(UserError, match=why):
+        trained_once().predict({"x": [9], "b": [True], "c": ["q"]} | change)
 
 
 def test_it_is_a_fitted_classifier_of_scikit_learn_without_fit() -> None:
@@ -218,6 +263,10 @@ def test_the_card_states_the_guarantee_the_noise_and_the_bound_on_membership() -
     assert f"{right:.1%}" in made.card and f"{found:.1%}" in made.card
     for part in (made.guarantee, "T = 20", "C = 1", "1/4096", "ε = 4", "no attack was tried"):
         assert part in made.card
+    loud = float(made.form["scales"][1]) * math.sqrt(5) / 4096 / made.people
+    assert f"Noise of one step: {loud:.2g} of the most" in made.card and loud < 0.05
+    alone = opened().train(NET, pets.DP(epsilon=0.02)).card
+    assert float(alone.partition("Noise of one step: ")[2].partition(" ")[0]) > 0.5
     assert repr(made) == made.card and "&epsilon;" not in made._repr_html_()
 
 

@@ -19,7 +19,7 @@ from scipy.stats import chi2
 
 import pets
 from pets.dp.calibrate import calibrate
-from pets.models.survival.estimate import Curve, Z, curve, mean_time
+from pets.models.survival.estimate import FIRM, Curve, Z, curve, ended, mean_time
 from pets.models.survival.partial import partial
 from pets.models.survival.scores import Scores, scores
 from pets.models.survival.streams import Streams, streams
@@ -84,11 +84,11 @@ def held(count: int, bins: int, epsilon: float, looks: int, seed: int = 0) -> He
     draw, sigma = np.random.default_rng(100 * count + bins + seed), deviation(bins, epsilon)
     edges = np.linspace(0, HORIZON, bins + 1)
     truth = np.exp(-RATE * edges[1:])
-    whole = (1 - math.exp(-RATE * HORIZON)) / RATE
     inside, bare, seen = np.zeros(bins), np.zeros(bins), np.zeros(bins)
     bands, means = [], []
     for _ in range(looks):
-        made = curve(released(draw, leave(draw, count, bins), sigma), np.ones(bins))
+        left = released(draw, leave(draw, count, bins), sigma)
+        made = curve(left, np.ones(bins))
         if not made.bins:
             continue
         there = truth[: made.bins]
@@ -101,9 +101,12 @@ def held(count: int, bins: int, epsilon: float, looks: int, seed: int = 0) -> He
         inside[: made.bins] += covers(made, Z)
         bare[: made.bins] += covers(replace(made, noise=np.zeros_like(made.noise)), Z)
         bands.append(covers(made, made.band).all())
-        if made.bins == bins:
-            mean, noise, sampling = mean_time(made, edges, np.full(bins, 0.5))
-            means.append(abs(mean - whole) <= Z * math.sqrt(noise + sampling))
+        last = min(made.bins, ended(left, FIRM))  # the horizon where none is asked for
+        if not last:
+            continue
+        mean, noise, sampling = mean_time(made, edges[: last + 1], np.full(last, 0.5))
+        area = (1 - math.exp(-RATE * edges[last])) / RATE
+        means.append(abs(mean - area) <= Z * math.sqrt(noise + sampling))
     often = seen >= looks / 4
     rates = inside[often] / seen[often]
     naive = bare[often].sum() / seen[often].sum()
@@ -125,7 +128,7 @@ def few(looks: int) -> float:
 def test_intervals_bands_and_means_hold_as_often_as_they_say(count: int, bins: int, epsilon: float) -> None:
     found = held(count, bins, epsilon, 200)
     assert found.points >= 0.93 and found.worst >= 0.95 - 1.5 * few(200), found
-    assert found.bands >= 0.95 - few(200) and not found.means < 0.95 - few(200), found
+    assert found.bands >= 0.95 - few(200) and found.means >= 0.95 - few(200), found
     assert found.given >= (0.5 if count < 500 else 0.9)
 
 
@@ -140,7 +143,7 @@ def test_intervals_without_the_noise_are_found_out(count: int, bins: int, epsilo
 def test_intervals_bands_and_means_hold_as_often_as_they_say_soak(count: int, bins: int, epsilon: float) -> None:
     found = held(count, bins, epsilon, 2000, seed=1)
     print(f"n={count} J={bins} ε={epsilon} {found}")
-    assert found.points >= 0.93 and found.worst >= 0.9 and found.bands >= 0.92 and not found.means < 0.93
+    assert found.points >= 0.93 and found.worst >= 0.9 and found.bands >= 0.92 and found.means >= 0.92
 
 
 def test_a_curve_of_real_people_is_near_and_a_curve() -> None:
@@ -223,7 +226,7 @@ def test_groups_that_are_alike_soak(count: int, bins: int, epsilon: float) -> No
     found = called(count, bins, epsilon, 1500)
     power = called(count, bins, epsilon, 300, ratio=0.75)
     print(f"n={count} J={bins} ε={epsilon} type I {found.right:.3f} (naive {found.naive:.3f}), power {power.right:.2f}")
-    assert 0.008 <= found.right <= 0.065, found
+    assert found.right <= 0.065 and (count == 200 or found.right >= 0.015), found  # (of few people it is careful)
     assert found.naive > 0.065
 
 

@@ -75,7 +75,7 @@ class Comparison(ExitFit):
         found = self.scores
         noise, sampling = np.diag(found.noise), np.diag(found.sampling)
         columns = {
-            "rows": [one.at_risk[0] for one in self.streams],
+            "rows": [rows for rows, _ in self.sizes],
             "events": found.observed,
             "expected": found.expected,
             "difference": found.observed - found.expected,

@@ -15,7 +15,7 @@ from pets.common.codec import fraction, number
 from pets.common.integers import Floats
 from pets.errors import UserError, shown
 from pets.models.survival.curve_chart import drawn
-from pets.models.survival.estimate import CLEAR, Curve, Z, curve, mean_time
+from pets.models.survival.estimate import CLEAR, FIRM, Curve, Z, curve, ended, mean_time
 from pets.models.survival.exit_fit import ExitFit
 
 if TYPE_CHECKING:
@@ -110,10 +110,11 @@ class Curves(ExitFit):
         """The restricted mean survival time: the mean time without the event, up to a horizon.
 
         One row a group, and one for each further group's difference from the first; ``error``, the 95 % interval and p
-        hold both the choice of people and the noise, ``noise_share`` is noise² over error². NaN: the curve ends before.
+        hold both the choice of people and the noise, ``noise_share`` is noise² over error². NaN: before the horizon the
+        curve ends, or fewer are at risk than 8 standard deviations of the noise on their number.
 
         Args:
-            horizon: one of the edges; left out, the last that every curve reaches.
+            horizon: one of the edges; left out, the last up to which every group has a mean.
 
         Raises:
             UserError: for a horizon that is no edge.
@@ -121,7 +122,11 @@ class Curves(ExitFit):
         import pandas as pd
 
         last = self._horizon(horizon)
-        found = [mean_time(made, self.edges[: last + 1], self._drops[:last]) for made in self.curves]
+        edges, drops = self.edges[: last + 1], self._drops[:last]
+        found = [
+            mean_time(made, edges, drops) if self.exact or firm >= last else (math.nan,) * 3
+            for made, firm in zip(self.curves, self._firm, strict=True)
+        ]
         rows = dict(zip(self.groups, found, strict=True))
         for name, one in list(rows.items())[1:]:
             first = found[0]
@@ -140,6 +145,12 @@ class Curves(ExitFit):
         return said | {"noise_share": noise / error**2 if error > 0 else (math.nan if math.isnan(error) else 0.0)}
 
     @cached_property
+    def _firm(self) -> list[int]:
+        """By group, the bins up to which a mean is given."""
+        pairs = zip(self.streams, self.curves, strict=True)
+        return [min(made.bins, ended(left, FIRM)) for left, made in pairs]
+
+    @cached_property
     def _drops(self) -> Floats:
         """Where in each bin the curve falls, as a share of its width: at its value, or on average in the middle."""
         width = np.diff(self.edges)
@@ -150,7 +161,7 @@ class Curves(ExitFit):
     def _horizon(self, horizon: object) -> int:
         """How many bins lie before it."""
         if horizon is None:
-            return max(1, min(made.bins for made in self.curves))
+            return max(1, min(self._firm))
         try:
             wanted = fraction(horizon)
         except ValueError:
@@ -187,15 +198,31 @@ class Curves(ExitFit):
             out.append(f"A curve ends where {few} at risk: {html_table.few(ends)}.")
         if self._wide.any():
             out.append("Times inside a bin are not known: who leaves it without the event counts half in it.")
+        if self._lost:
+            out.append(
+                "Noise on the events of single bins adds up to more than the events there are, so single steps are "
+                f"noise, and only sums over many bins mean anything: {html_table.few(self._lost)}; take fewer bins or "
+                "groups, or more epsilon."
+            )
         return (*out, *self._said, *self.release.notes)
+
+    @property
+    def _lost(self) -> list[str]:
+        """Groups in which the noise on all bins' events, side by side, is more than these."""
+        out = []
+        for name, left, (_, events) in zip(self.groups, self.streams, self.sizes, strict=True):
+            noise = math.sqrt(left.covariance(left.bins)[-1, -1])
+            if noise * left.bins > events:
+                out.append(f"{name} (±{noise:,.3g} on each bin, {events:,.0f} events in all)")
+        return out if not self.exact else []
 
     def summary(self) -> str:
         """The curves as text: every line comes from released counts."""
         lines = [*self._head, ""]
         about = "" if self.exact else "about "
-        for name, left, made, half in zip(self.groups, self.streams, self.curves, self._halves, strict=True):
-            rows = left.at_risk[0]
-            lines.append(f"{name}: {about}{rows:,.0f} rows, {about}{left.events.sum():,.0f} events")
+        each = zip(self.groups, self.sizes, self.streams, self.curves, self._halves, strict=True)
+        for name, (rows, events), left, made, half in each:
+            lines.append(f"{name}: {about}{rows:,.0f} rows, {about}{events:,.0f} events")
             if not made.bins:
                 continue
             (low, high), error = made.interval(Z), made.deviation(made.covariance)

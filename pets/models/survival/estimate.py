@@ -20,6 +20,9 @@ from pets.models.survival.streams import Streams
 
 CLEAR = 4.0
 """A curve ends where fewer people are at risk than so many standard deviations of the noise on their number."""
+FIRM = 2 * CLEAR
+"""A mean is given up to where as many are at risk: where the noise itself decides how far a curve goes, the releases in
+which it goes far are those that err, and a mean adds up their errors."""
 CONFIDENCE = 0.95
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 POINTS = 4096
@@ -138,9 +141,9 @@ def curve(left: Streams, wide: Floats) -> Curve:
     return Curve(survival, noise, sampling)
 
 
-def ended(left: Streams) -> int:
-    """How many bins have enough people at risk when they begin."""
-    few = left.at_risk < CLEAR * left.at_risk_deviation if left.deviation else left.at_risk <= 0
+def ended(left: Streams, clear: float = CLEAR) -> int:
+    """How many bins have enough people at risk when they begin: so many standard deviations of the noise on them."""
+    few = left.at_risk < clear * left.at_risk_deviation if left.deviation else left.at_risk <= 0
     return int(few.argmax()) if few.any() else left.bins
 
 

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from pets.common import html_table
 from pets.errors import UserError
 from pets.models.saved import Saved
 from pets.models.survival.exit_model import ExitModel, exit_model_of, places
 from pets.models.survival.streams import Streams, streams
 from pets.plan.clamping import clamped_columns
-from pets.plan.fitted.exits import ExitBins, exit_bins
+from pets.plan.fitted.exits import ExitBins, exit_bins, solved
 from pets.plan.measure import Measure
 from pets.release.certificate import Certificate
 from pets.release.estimate import noise_of
@@ -63,7 +62,9 @@ class ExitFit(Saved):
     @property
     def groups(self) -> tuple[str, ...]:
         """The groups, by the values of ``by`` (of none: ``all``)."""
-        return tuple(", ".join(map(str, labels)) or "all" for labels in self._groups)
+        several = len(self.model.by) > 1
+        named = (zip(self.model.by, labels, strict=True) for labels in self._groups)
+        return tuple(", ".join(f"{by} {one}" if several else str(one) for by, one in each) or "all" for each in named)
 
     @property
     def exact(self) -> bool:
@@ -83,6 +84,17 @@ class ExitFit(Saved):
         deviation = 0.0 if noise.exact else noise.deviation(0)
         return tuple(streams(blocks[place], self.bins.levels, deviation) for place in places(plan))
 
+    @cached_property
+    def sizes(self) -> list[tuple[float, float]]:
+        """Of each group, the people and the events, whose noise is on average nothing.
+
+        Counts that are moved to be nowhere negative add up to more where noise is large against them.
+        """
+        plan = self.release.plan
+        blocks = np.asarray(self.release.values).reshape(plan.groups, self._measure.width)
+        found, _ = solved(blocks[places(plan)], self.bins.levels, self.exact)
+        return [(float(one.sum()), float(one[: self.bins.within].sum())) for one in found]
+
     @property
     def certificate(self) -> Certificate | None:
         """The ledger's signed statement about the counts; all else follows from them."""
@@ -95,17 +107,6 @@ class ExitFit(Saved):
         if len(self._groups) < plan.groups:
             names = " or ".join(map(repr, self.model.by))
             out.append(f"Rows without a value in {names} are in no group.")
-        lost = [
-            f"{name} (±{one.deviation * _of_sum(one):,.3g} on each bin, {events:,.0f} events in all)"
-            for name, one, events in zip(self.groups, self.streams, map(_events, self.streams), strict=True)
-            if one.deviation * _of_sum(one) * one.bins > events
-        ]
-        if lost:
-            out.append(
-                "Noise on the events of single bins adds up to more than the events there are, so single steps are "
-                f"noise, and only sums over many bins mean anything: {html_table.few(lost)}; take fewer bins or "
-                "groups, or more epsilon."
-            )
         if not self.exact:  # an exact release says so itself
             out += clamped_columns(plan.fields, [self.model.time])
             out.append("No interval holds what clamping moved.")
@@ -119,12 +120,3 @@ class ExitFit(Saved):
         by = f" by {', '.join(self.model.by)}" if self.model.by else ""
         said = f"{self.called[0].upper()}{self.called[1:]} of {self.model.time} until {self.model.event}{by}"
         return [*alarm, said, f"Data: {self.release.dataset}, {self.release.plan.source}"]
-
-
-def _of_sum(left: Streams) -> float:
-    """The standard deviation of the last bin's events, for noise of 1."""
-    return float(np.sqrt(left.covariance(left.bins)[-1, -1])) / left.deviation if left.deviation else 0.0
-
-
-def _events(left: Streams) -> float:
-    return float(left.events.sum())

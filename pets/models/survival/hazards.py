@@ -16,7 +16,6 @@ from pets.models.survival.covariates import Covariates
 from pets.models.survival.estimate import CLEAR, Z
 from pets.models.survival.exit_fit import ExitFit
 from pets.models.survival.partial import Partial, partial
-from pets.models.survival.streams import Streams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +157,7 @@ class Hazards(ExitFit):
     def summary(self) -> str:
         """The fit as text: every line comes from released counts."""
         about = "" if self.exact else "about "
-        rows, events = (sum(float(part) for part in one) for one in zip(*map(_size, self.streams), strict=True))
+        rows, events = map(sum, zip(*self.sizes, strict=True))
         width = max(4, *(len(term) for term in self.terms))
         head = f"{'term':<{width}}  {'ratio':>8}  {'95 % interval':>20}  {'coefficient':>11}  {'error':>8}"
         lines = [f"{head}  {'p':>7}  {'noise':>6}"]
@@ -187,7 +186,3 @@ class Hazards(ExitFit):
             html_table.table(said, ("term", *names), rows, numbers=range(1, 8)),
             *(html_table.sentence(note) for note in (*self.notes, self.release.guarantee)),
         )
-
-
-def _size(left: Streams) -> tuple[float, float]:
-    return float(left.at_risk[0]), float(left.events.sum())

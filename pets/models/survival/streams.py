@@ -86,5 +86,5 @@ def streams(values: Ints, levels: tuple[int, int], deviation: float) -> Streams:
     except ImportError:
         raise missing_extra("a survival curve with noise", "models") from None
     parts = values[: levels[0]], values[levels[0] :]
-    found = [nnls(matrix(len(part)) / UNIT, part / UNIT)[0] for part in parts]
+    found = [nnls(matrix(len(part)) / UNIT, part / UNIT, maxiter=100 * len(part))[0] for part in parts]
     return Streams(found[0], found[1], deviation / UNIT)

@@ -269,11 +269,29 @@ def test_few_people_end_a_curve_early_and_it_is_said() -> None:
     found = session(arms(300)).fit(MODEL, pets.DP(epsilon=0.5))
     assert len(found.table) < 20 and "A curve ends where fewer are than 4 standard deviations" in found.notes[0]
     assert any("Noise on the events of single bins" in note for note in found.notes)
+    some = session(arms(900)).fit(MODEL, pets.DP(epsilon=0.5))
+    means = some.rmst()
+    assert means.attrs["horizon"] < some.table["to"].max() and means.rmst.notna().all()
+    assert some.rmst(some.table["to"].max()).rmst.isna().any(), "where noise decides how far it goes there is no mean"
     none = session(arms(5)).fit(MODEL, pets.DP(epsilon=0.1))
     assert len(none.table) == 0 and "no bin at all" in none.notes[0] and none.median["median"].isna().all()
     assert none.rmst().isna().all(axis=None) and none.summary() and none._repr_html_()
     exact = session(arms(0), policy=pets.Policy(allow_unbounded=True)).fit(MODEL, pets.Total())
     assert len(exact.table) == 0 and "nobody is" in exact.notes[0]
+
+
+def test_groups_of_two_columns_are_named_by_both_and_sizes_have_no_bias() -> None:
+    rows = MANY.assign(sex=np.where(np.arange(len(MANY)) % 3, "f", "m"))
+    columns = dict(ARMS.fields("t")) | {"sex": pets.Category(["f", "m"], nullable=False)}
+    schema = pets.Schema({"t": pets.Table(pets.Unit(None), columns, people=20_000)})
+    asked = pets.Session(schema, {"t": rows}, budget=pets.Budget(epsilon=1000, delta=1e-6), progress=False)
+    model = pets.kaplan_meier("days", "died", by=["arm", "sex"], data="t", edges=range(0, 101, 2))
+    found = asked.fit(model, pets.DP(epsilon=0.2))
+    assert found.groups == ("arm old, sex f", "arm old, sex m", "arm new, sex f", "arm new, sex m")
+    truth = rows.groupby("arm").size().loc["old"]
+    sd = np.sqrt(sum(one.covariance(50).sum() + one.covariance(51).sum() for one in found.streams[:2]))
+    assert abs(sum(size for size, _ in found.sizes[:2]) - truth) < 4.5 * sd
+    assert sum(one.at_risk[0] for one in found.streams[:2]) > truth, "counts cut at 0 add up to more"
 
 
 def test_a_horizon_is_an_edge() -> None:

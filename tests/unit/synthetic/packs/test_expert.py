@@ -94,3 +94,18 @@ def test_codes_are_of_the_fifth_edition_and_dates_of_decisions_are_plain(world: 
 def test_children_stay_two_days(apc: pd.DataFrame) -> None:
     young = apc[(apc.STARTAGE_CALC < 18) & apc.SPELDUR.notna()]
     assert 1 < young.SPELDUR.mean() < 3
+
+
+def test_places_lie_in_one_region_and_deprivation_tells(world: Dummy, apc: pd.DataFrame) -> None:
+    people = world["demographics"]
+    assert (people.groupby("lsoa").region.nunique() == 1).all() and people.region.nunique() == 9
+    rate = apc.groupby("IMD04_DECILE").size() / people.groupby("imd_decile").size()
+    assert rate.loc[1:2].mean() > 1.3 * rate.loc[9:10].mean()
+
+
+def test_first_attendances_are_first_and_no_grown_up_goes_to_neonatal_care(world: Dummy) -> None:
+    op = world["op"].sort_values(["NEWNHSNO", "APPTDATE"], kind="stable")
+    first = op.drop_duplicates("NEWNHSNO").FIRSTATT
+    assert first.isin(["1", "3"]).mean() > 0.97  # (two of one day stand in no order)
+    assert 0.15 < op.FIRSTATT.isin(["1", "3"]).mean() < 0.5
+    assert not (world["ecds"].DISCHARGE_DESTINATION == "1066401000000108").any()

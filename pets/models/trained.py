@@ -75,10 +75,10 @@ class Trained:
         sums = form["sums"]
         right = plan.digest == form["plan"] and len(sums) == network.steps
         right = right and all(len(one) == plan.size for one in sums) and len(form["weights"]) == plan.size
-        if not right or any(not isinstance(value, int) for one in sums for value in one):
+        if not right or any(type(value) is not int for one in (*sums, form["weights"]) for value in one):
             raise UserError(NONE)
         made = trained(plan.widths, whole(form["people"]), sums, network.steps, network.rate, network.seed)
-        if made != form["weights"]:
+        if made != form["weights"] or not self.card:  # which reads all that is told of it
             raise UserError(NONE)
 
     # what it is -------------------------------------------------------------------------------------------------------

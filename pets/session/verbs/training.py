@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pets.common.arguments import plain_arguments
 from pets.common.codec import digest
 from pets.errors import BudgetError, QueryError, UserError, shown
@@ -75,5 +77,7 @@ class TrainingVerbs:
         custody = self._custody
         custody.policy.check_conditions(network.query)
         plan = make_train_plan(network, custody.schema)
+        if network.outputs is not None:  # as many as are needed: so it is the network that does not name them
+            plan = make_train_plan(replace(network, outputs=None), custody.schema)
         custody.policy.check_numbers(plan.numbers, "take fewer steps, fewer columns or narrower layers")
         return plan, TrainQuote.of(plan, protection, custody.budget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pickle
@@ -63,6 +64,7 @@ def test_the_same_network_costs_nothing_and_again_is_charged() -> None:
     first = session.train(NET, DP)
     before = spent(session)
     assert session.train(NET, DP) == first and spent(session) == before
+    assert session.train(dataclasses.replace(NET, outputs=1), DP) == first and spent(session) == before
     other = session.train(NET, DP, again=True)
     assert other != first and spent(session) == 2 * before
     assert session.train(pets.classifier("y", ["x", "b", "c"], data="t", steps=20, rate=2), DP).id not in (
@@ -111,7 +113,17 @@ def test_weights_follow_from_the_released_sums_and_a_form_with_others_is_none(tm
     for sums in form["sums"]:
         descent.move(np.array(sums))
     assert descent.final == form["weights"]
-    for change in ({"weights": [0] * len(form["weights"])}, {"people": form["people"] + 1}, {"plan": "0" * 64}):
+    floats = [float(one) for one in form["weights"]]
+    for change in (
+        {"weights": [0] * len(form["weights"])},
+        {"weights": floats},
+        {"people": form["people"] + 1},
+        {"plan": "0" * 64},
+        {"scales": form["scales"][1:]},
+        {"scales": ["x", "y"]},
+        {"notes": 5},
+        {"epsilon": None},
+    ):
         with pytest.raises(UserError, match="ask for the original file"):
             Trained.sealed(form | change)
     saved = made.save(tmp_path / "net.json")

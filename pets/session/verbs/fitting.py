@@ -29,11 +29,12 @@ class FittingVerbs(Asker):
         Lists of sums are released and charged, like any question, and the model is worked out from them: so it holds
         for ``pets.DP(epsilon=…)``, for ``pets.Total()`` where the policy allows it, and for ``pets.Exact()`` on
         invented rows. A person has one row in it (``bound(rows=1)``, or people's features). The same model of the same
-        snapshot under the same protection costs nothing.
+        snapshot under the same protection costs nothing. ``pets.logistic`` and ``pets.poisson`` are some questions one
+        after the other: none is asked where the account has no room for all, and one that was paid for costs nothing.
 
         Args:
-            model: such as ``pets.linear("cost ~ age + sex", data="stays")``, ``pets.kaplan_meier("days", "died",
-                data="stays")`` or ``pets.log_rank(…)``.
+            model: such as ``pets.linear("cost ~ age + sex", data="stays")``, ``pets.logistic(…)``,
+                ``pets.kaplan_meier("days", "died", data="stays")`` or ``pets.log_rank(…)``.
             again: whether an equal model is to be released, and charged, anew.
             key: names this request, as for :meth:`pets.Session.release`.
 

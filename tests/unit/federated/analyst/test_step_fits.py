@@ -1,0 +1,70 @@
+"""Logistic and Poisson regressions over sites: before noise a step has the pooled sums; no site pays too much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pets
+from pets.errors import BudgetError, PolicyError
+from tests.unit.models.test_fit import in_order
+from tests.unit.models.test_glm import BIG, SCHEMA, other
+
+SITES = 3
+ODDS = pets.logistic("died ~ age + sick", data="p")
+AT = (-(2**30), 2**28, 2**29)
+
+
+def federation(rows: Any = BIG, last: float = 100, **more: Any) -> pets.Federation:
+    """Sites of which the last has another budget."""
+    sites = [
+        pets.Session(
+            SCHEMA,
+            {"p": rows.iloc[at::SITES]},
+            budget=pets.Budget(epsilon=last if at == SITES - 1 else 100, delta=1e-6),
+            progress=False,
+        )
+        for at in range(SITES)
+    ]
+    return pets.Federation(sites, progress=False, **({"sites_per_person": 1} | more))
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_before_noise_a_step_s_sums_are_the_pooled_ones_bit_for_bit(secure: str) -> None:
+    rows = {"p": BIG.head(400)}
+    for at in (None, AT):
+        query = ODDS.asked(at, SCHEMA, fine=False)
+        pooled = pets.testing.exact(SCHEMA, rows, query)
+        apart = pets.testing.exact(SCHEMA, rows, query, engine="federated", sites=SITES, secure=secure)
+        assert pooled["fit"].iloc[0] == apart["fit"].iloc[0]
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_a_fit_over_sites_is_near_the_pooled_one_and_each_site_pays_once(secure: str) -> None:
+    many, found = federation(), other("died ~ age + sick", BIG)
+    fit = many.fit(ODDS, pets.DP(epsilon=6), secure=secure)
+    told = fit.table
+    away = np.abs(told["coefficient"] - found.params.to_numpy()[in_order(fit, found)])
+    # (rows have weights, so it is another fit; with all of their errors they are near)
+    assert len(fit.releases) == 5 and (away < 5 * told["error"]).all()
+    spent = {name: one.spent.loss for name, one in many.remaining().items()}
+    assert len(set(spent.values())) == 1
+    assert 0 < spent.popitem()[1] <= pets.Budget(epsilon=6, delta=1e-6).cap.loss + 5
+
+
+def test_nothing_is_asked_where_one_site_has_no_room() -> None:
+    many = federation(BIG.head(600), last=0.5)
+    with pytest.raises(BudgetError, match=r"5 questions .*together and site .*ask with a smaller epsilon"):
+        many.fit(ODDS, pets.DP(epsilon=1))
+    assert all(one.spent.loss == 0 for one in many.remaining().values())
+    with pytest.raises(PolicyError, match=r"pets\.federated\.glm"):
+        many.fit(ODDS, pets.Total())
+    with pytest.raises(PolicyError, match="sites_per_person=1"):
+        federation(BIG.head(300), sites_per_person=2).fit(ODDS, pets.DP(epsilon=1))
+
+
+def test_invented_rows_are_fitted_exactly() -> None:
+    fit = federation(BIG.head(600)).dummy(600).fit(ODDS, pets.Exact())
+    assert fit.exact and fit.releases[0].data == "dummy" and (fit.table["noise"] == 0).all()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from pets.common.codec import Json, digest
+from pets.errors import QueryError
 from pets.protection.budget import Budget
 from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
@@ -53,6 +54,16 @@ class Forecast(Protocol):
     @property
     def lines(self) -> Sequence[str]:
         """The same in text, with what will not be estimable."""
+
+
+def check_rows(data: object) -> Query:
+    """The question that chooses a model's rows; raises :class:`QueryError` for what is none, or counts already."""
+    if not isinstance(data, Query) or data.aggregates or data.keys or data.keyset is not None:
+        raise QueryError(
+            "a model's data is the name of a table, or a question about rows without measures and groups, such as "
+            "pets.query('stays').where(pets.col('age') >= 18)"
+        )
+    return data
 
 
 class Model(ABC, Generic[R_co]):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from pets.common.codec import Json
 from pets.errors import QueryError, shown
 from pets.models.formula import Terms, parsed
-from pets.models.model import Model, R_co
+from pets.models.model import Model, R_co, check_rows
 from pets.query_model.nodes.design import Moments
 from pets.query_model.query import Query
 from pets.schema.domain import Boolean, Category
@@ -47,15 +47,11 @@ class Regression(Model[R_co]):
         _KINDS[cls.kind] = cls
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, Query) or self.data.aggregates or self.data.keys or self.data.keyset is not None:
-            raise QueryError(
-                "a model's data is the name of a table, or a question about rows without measures and groups, such as "
-                "pets.query('stays').where(pets.col('age') >= 18)"
-            )
+        data = check_rows(self.data)
         made = self._sums(self.terms)
         terms = tuple(sorted(made.terms, key=len))
         object.__setattr__(self, "terms", terms)
-        object.__setattr__(self, "data", self.data.shown_as(None))
+        object.__setattr__(self, "data", data.shown_as(None))
         given: Any = self.levels if isinstance(self.levels, (tuple, list)) else (self.levels,)
         named = [name for name in given if name not in made.columns or name == self.outcome]
         if named:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pets.common.codec import Json, canonical
-from pets.common.files import replace_file
-from pets.errors import PetsError, UserError, shown
+from pets.common.codec import Json
+from pets.errors import PetsError, UserError
+from pets.models import saving
 from pets.models.model import Model
 from pets.release.release import Release
 
@@ -57,21 +57,9 @@ class Saved:
         Raises:
             UserError: where the path cannot be written.
         """
-        try:
-            target = Path(path)
-            replace_file(target, canonical(self.to_json()))
-        except OSError as error:
-            raise UserError(f"{self.called} cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"{self.called} is written to a path such as 'fit.json', not {shown(path)}") from None
-        return target
+        return saving.save(self.to_json(), path)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read one that was saved; raises :class:`UserError` when it is missing, was edited, or is none."""
-        try:
-            return cls.from_json(Path(path).read_bytes())
-        except OSError as error:
-            raise UserError(f"{cls.called} cannot be read from {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"{cls.called} is read from a path such as 'fit.json', not from {shown(path)}") from None
+        return cls.from_json(saving.load(path))

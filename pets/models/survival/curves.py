@@ -114,7 +114,8 @@ class Curves(ExitFit):
         curve ends, or fewer are at risk than 8 standard deviations of the noise on their number.
 
         Args:
-            horizon: one of the edges; left out, the last up to which every group has a mean.
+            horizon: one of the edges; left out, the last up to which every group has a mean. Name one beforehand: where
+                the noise has a part in choosing it, intervals hold a little less often than they say.
 
         Raises:
             UserError: for a horizon that is no edge.

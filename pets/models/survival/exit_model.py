@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from pets.common.codec import Json
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
-from pets.models.model import Ask, Model, R_co
+from pets.models.model import Ask, Model, R_co, check_rows
 from pets.models.survival.forecast import ExitForecast
 from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
@@ -61,11 +61,7 @@ class ExitModel(Model[R_co]):
         _KINDS[cls.kind] = cls
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, Query) or self.data.aggregates or self.data.keys or self.data.keyset is not None:
-            raise QueryError(
-                "a model's data is the name of a table, or a question about rows without measures and groups, such as "
-                "pets.query('stays').where(pets.col('age') >= 18)"
-            )
+        data = check_rows(self.data)
         given: Any = (self.by,) if isinstance(self.by, str) else () if self.by is None else self.by
         if isinstance(given, (bytes, Mapping)) or not isinstance(given, (tuple, list)):
             raise QueryError(f"by is a column or a list of columns, such as by='arm', not {shown(given)}")
@@ -74,7 +70,7 @@ class ExitModel(Model[R_co]):
             if name in (self.time, self.event):
                 raise QueryError(f"column {name!r} is in by and is the time or the event; take it out of by")
         object.__setattr__(self, "by", tuple(given))
-        object.__setattr__(self, "data", self.data.shown_as(None))
+        object.__setattr__(self, "data", data.shown_as(None))
         counted = self.counted
         for name in ("time", "event", "edges", "bins"):
             object.__setattr__(self, name, getattr(counted, name))

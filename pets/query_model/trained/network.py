@@ -200,6 +200,10 @@ def _layer(given: Any) -> tuple[str, int | None]:
         kind, width = given
     elif type(given).__module__.startswith("torch.nn.modules."):
         kind, width = type(given).__name__.lower(), getattr(given, "out_features", None)
+        if getattr(given, "bias", True) is None:
+            raise QueryError(
+                "each layer of a network has a bias, and a layer without one would get it; make it with bias=True"
+            )
     plain = kind.lower() if isinstance(kind, str) else ""
     why = next((why for start, why in _NOT.items() if plain.startswith(start)), None)
     if why is not None:

@@ -19,6 +19,9 @@ def classifier(**more: Any) -> Any:
     return lambda: pets.classifier("y", ["x"], **{"data": "t"} | more)
 
 
+OF_TORCH: dict[str, Any] = {"__module__": "torch.nn.modules.linear", "out_features": 1}
+BARE, WHOLE = (type("Linear", (), OF_TORCH | {"bias": one})() for one in (None, [0.0]))
+"""Layers of torch as they look from outside, without a bias and with one."""
 FORM = pets.classifier("y", ["x"], data="t").to_json()
 
 NETWORKS = [
@@ -34,6 +37,7 @@ NETWORKS = [
     Case(network(["batchnorm1d", *LAYERS]), "leave it out", network()),
     Case(network([("linear", 4), "dropout", ("linear", 1)]), "leave it out", network()),
     Case(network([("linear", 4), "gelu", ("linear", 1)]), "name layers of this list", network()),
+    Case(network([BARE]), "with bias=True", network([WHOLE])),
     Case(network("linear"), "[('linear', 16), 'tanh', ('linear', 1)]", network(["linear"])),
     Case(network([("linear", 4), "tanh"]), "the last of them ('linear', …)", network()),
     Case(network(["linear", "tanh", "linear"]), "write ('linear', 16)", network([("linear", 16), "tanh", "linear"])),

@@ -37,7 +37,6 @@ def dummy(
     \b
     pets dummy --schema stays.yaml --out invented
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
-    pets dummy nhs --people 100000 --out invented
     pets dummy nhs --people 5000 --faults --out exercises
     pets dummy eye_clinic/ --people 1000 --out invented
     """

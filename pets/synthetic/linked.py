@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pets.common.progress import bar
-from pets.errors import SchemaError, UserError, did_you_mean
+from pets.errors import SchemaError, UserError, did_you_mean, shown
 from pets.query_model.query import Query
 from pets.schema.domain import Category
 from pets.schema.schema import Schema
@@ -16,7 +16,7 @@ from pets.synthetic.dummy_data.people.judge import Judge
 from pets.synthetic.packs.declared import LINKS, Pack
 from pets.synthetic.packs.faults import plant
 from pets.synthetic.packs.generator import ends, make
-from pets.synthetic.packs.pack import load_pack
+from pets.synthetic.packs.pack import load_pack, packs
 from pets.synthetic.packs.render import dictionary, render
 
 LOOKED = 25_000
@@ -126,10 +126,14 @@ def twin(schema: Schema, people: int, seed: int, query: Query | None = None) -> 
 
 def fitting(schema: Schema) -> Pack:
     """The pack that a schema names, linked as its columns say."""
-    assert schema.twin.pack is not None
+    home = schema.twin.pack
+    assert home is not None
+    if "/" not in home and home not in packs():  # no folder that happens to lie where the program runs
+        near = did_you_mean(home, packs())
+        raise SchemaError(f"there is no pack {shown(home)}{near}; one's own is named by its folder, such as my_pack/")
     told = SchemaError("")
     for link in (None, *LINKS):  # as the pack says, or as the schema's columns are called
-        pack = load_pack(schema.twin.pack, link)
+        pack = load_pack(home, link)
         try:
             for name in schema.tables:
                 _known(pack, schema, name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pets.common.files import make_folder
+from pets.common.files import make_folder, replace_file
 from pets.errors import UserError, did_you_mean, shown
 from pets.synthetic.packs.declared import Pack
 from pets.synthetic.packs.pack import HOME, packs
@@ -32,7 +32,7 @@ def begin(folder: Path, like: str = "dental") -> list[Path]:
             text = path.read_text("utf-8")
             if path.name == "pack.yaml":
                 text = re.sub(rf"(?m)^pack: {like}$", f"pack: {name}", text)
-            (folder / path.name).write_text(text, "utf-8")
+            replace_file(folder / path.name, text.encode("utf-8"))
             out.append(folder / path.name)
         return out
     except OSError as error:

@@ -98,6 +98,17 @@ def test_the_pack_named_by_a_schema_changes_nothing_else(tmp_path: Path) -> None
     assert Schema.load(tmp_path / "b" / "schema.json").twin == Twin()
 
 
+def test_a_bare_name_is_never_a_folder_that_lies_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for path in EYES.glob("*.yaml"):
+        (tmp_path / "mine" / path.name).write_bytes(path.read_bytes())
+    form = yaml.load(CLINIC, Loader=yaml.BaseLoader) | {"dummy": "mine"}
+    with pytest.raises(SchemaError, match=r"there is no pack 'mine'.*named by its folder"):
+        pets.dummy(Schema.load(form))
+    assert len(pets.dummy("mine", people=10)["patients"]) == 10  # asked for by name, it is
+
+
 def test_what_the_pack_has_not_is_said() -> None:
     form = yaml.load(CLINIC, Loader=yaml.BaseLoader)
     form["tables"]["visits"]["columns"]["ages"] = form["tables"]["visits"]["columns"].pop("age")

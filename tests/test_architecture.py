@@ -203,7 +203,7 @@ def reached(source: str, path: str) -> list[Finding]:
     return sorted(set(found))
 
 
-LENT = ("_exit", "_make", "_replace", "_asdict", "_fields", "_field_defaults", "_jvm", "_jsc")
+LENT = ("_exit", "_make", "_replace", "_asdict", "_fields", "_field_defaults", "_jvm", "_jsc", "_jsparkSession")
 
 
 def _hidden(name: str) -> bool:

@@ -18,8 +18,10 @@ MAX_BYTES = 2_000_000
 """Of one file of a pack."""
 
 
-class Located(SchemaError):
-    """An error that names its file and line already."""
+class PackError(SchemaError):
+    """A file of a pack has a mistake; the message names the file and the line."""
+
+    code = "pack"
 
 
 class PackFile:
@@ -35,7 +37,7 @@ class PackFile:
         path = folder / name
         if not path.is_file():
             what = "write it" if name == "pack.yaml" else "write it, or take it out of the pack's 'parts'"
-            raise Located(f"{self.label}: there is no such file; {what}")
+            raise PackError(f"{self.label}: there is no such file; {what}")
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise SchemaError(f"the file has more than {MAX_BYTES:,} bytes; divide it into several parts")
@@ -43,7 +45,7 @@ class PackFile:
         except SchemaError as error:
             found = re.fullmatch(r"(?:\S+, )?line (\d+): (.*)", str(error), re.DOTALL)
             where, said = (f"{self.label}:{found[1]}", found[2]) if found else (self.label, str(error))
-            raise Located(f"{where}: {said}") from None
+            raise PackError(f"{where}: {said}") from None
 
     def place(self, parent: Any, key: str) -> str:
         """Where an entry stands."""
@@ -55,10 +57,10 @@ class PackFile:
         """Errors inside are of this entry, unless they name a place of their own."""
         try:
             yield
-        except Located:
+        except PackError:
             raise
         except SchemaError as error:
-            raise Located(f"{self.place(parent, key)}: {error}") from None
+            raise PackError(f"{self.place(parent, key)}: {error}") from None
 
     def mapping(self, value: object, part: Part, parent: Any = None, key: str = "") -> Mapping[str, Any]:
         """The value, where it is a mapping of the part's settings; any other name is refused at its line."""

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from pets.errors import UserError, shown
 
+MOST = 300
+"""Characters of a path that a sentence quotes; of a longer one it tells the length."""
+
 
 @contextlib.contextmanager
 def writing(the: str, path: object, example: str = "answer.json") -> Iterator[None]:
@@ -44,7 +47,8 @@ def reading(the: str, path: object, example: str = "answer.json") -> Iterator[No
 
 
 def _named(path: object) -> str:
-    return repr(str(path)) if isinstance(path, (str, Path)) else shown(path)
+    text = str(path) if isinstance(path, (str, Path)) else ""
+    return repr(text) if 0 < len(text) <= MOST else shown(path if not isinstance(path, Path) else text)
 
 
 class Written:

@@ -116,6 +116,12 @@ def test_links_lead_somewhere_and_no_path_of_a_machine_is_shown(path: Path) -> N
     assert all(len(line) <= 120 or line.startswith(("|", "    ")) for line in FENCE.sub("", text).splitlines())
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_heading_stands_alone(path: Path) -> None:
+    text = FENCE.sub("", path.read_text("utf-8"))
+    assert not re.findall(r"^.*[^#\n`|]#{2,6} \w.*$|^[^#\n].*\n#{1,6} .*$", text, re.MULTILINE)
+
+
 def test_the_checker_bites(tmp_path: Path) -> None:
     def first(text: str) -> tuple[Block, str]:
         path = tmp_path / "page.md"

@@ -19,7 +19,7 @@ from pets.common.integers import Floats
 from pets.errors import PetsError, UserError
 from pets.models import saving
 from pets.models.glm.newton import Found
-from pets.models.glm.stepping import Progress
+from pets.models.glm.stepping import Progress, of_same_rows
 from pets.models.least_squares import POOR, back, scale
 from pets.models.new_rows import frame_of
 from pets.models.predicting import summed, values_of
@@ -63,6 +63,8 @@ class GlmFit:
             own = self.model.asked(at, schema, fine=self.exact)  # type: ignore[attr-defined]
             if release.query.digest != own.digest or (at is None) != (place == 0) or release.schema != schema:
                 raise wrong
+        if not of_same_rows(self.releases) or not self._progress.sound:
+            raise wrong
 
     @property
     def exact(self) -> bool:
@@ -204,7 +206,7 @@ class GlmFit:
                 )
         if self.model.kind == "poisson":
             out.append("Errors of sampling are those of Poisson's law; outcomes that vary more have greater ones.")
-        return tuple(dict.fromkeys((*out, *self.releases[0].notes)))
+        return tuple(dict.fromkeys((*out, *(note for one in self.releases for note in one.notes))))
 
     @property
     def guarantee(self) -> str:

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json, number
-from pets.errors import QueryError
+from pets.errors import QueryError, ReleaseFailedError
 from pets.models.forecast import ErrorForecast
 from pets.models.glm.fit import GlmFit
 from pets.models.glm.forecast import forecast
-from pets.models.glm.stepping import MOST, Progress, shares, step_of_query
+from pets.models.glm.stepping import MOST, Progress, of_same_rows, shares, step_of_query
 from pets.models.model import Ask
 from pets.models.regression import NAME, Regression, parts
 from pets.plan.plan import make_plan
@@ -107,6 +107,11 @@ class Glm(Regression[GlmFit]):
             if not fine:
                 ask.check(query, each[place:])
             progress = Progress(self, ask.schema, fine, (*progress.releases, ask(query, each[place])))
+            if not of_same_rows(progress.releases):
+                raise ReleaseFailedError(
+                    "rows or sites changed between the questions of this fit, so their answers cannot be joined; what "
+                    "was asked stays charged; ask again with again=True, and with a new key where one was given"
+                )
         return GlmFit(self, progress.releases)
 
     def forecast(self, schema: Schema, protection: Protection, budget: Budget) -> ErrorForecast:

@@ -10,12 +10,15 @@ from typing import Protocol
 
 import numpy as np
 
+from pets.common.integers import Floats
+from pets.errors import UserError
 from pets.models.glm.groups import Start
 from pets.models.glm.newton import STEPS, Found, Sums, combined, exact, on_grid
 from pets.plan.blocks import MAX_SUM
 from pets.plan.fitted.newton import Step, step_of
-from pets.query_model.nodes.newton import Newton
+from pets.query_model.nodes.newton import GRID, Newton
 from pets.query_model.query import Query
+from pets.release.certificate import Certificate
 from pets.release.estimate import noise_of
 from pets.release.release import Release
 from pets.schema.schema import Schema
@@ -25,6 +28,10 @@ MOST = 40
 STILL = 4
 """An exact fit has arrived where no coefficient moves by more than so many units of 2^-30: one more move, which the
 last sums say, is right to the square of that."""
+NEAR = 2.0**-20
+"""How far coefficients may be from those that are worked out anew, on another machine, ..."""
+ROUNDING = 2.0**-45
+"""... and what more that is for each unit of the information's condition."""
 ALIKE = "all outcomes are the same, as far as can be told"
 
 
@@ -88,10 +95,34 @@ class Progress:
             return self.model.asked(None, self.schema, fine=self.fine)
         if self.why or len(self.releases) > (MOST if self.fine else STEPS):
             return None
-        at = self._first() if len(self.releases) == 1 else self.sums[-1].next()
+        at = self._toward(len(self.releases))
         if self.fine and len(self.releases) > 1 and self._still(at):
             return None
         return self.model.asked(at, self.schema, fine=self.fine)
+
+    @property
+    def sound(self) -> bool:
+        """Whether each answer is at the coefficients to which those before it lead, and none is missing.
+
+        They are worked out anew, which on another machine is not right to the last bit.
+        """
+        if len(self.releases) > 1 and self.why:
+            return False
+        if not all(self._near(self.sums[place - 1].at, place) for place in range(1, len(self.releases))):
+            return False
+        # (an exact fit arrives where the next coefficients are the last ones)
+        arrived = self.fine and len(self.releases) > 1 and self._near(self.sums[-1].at, len(self.releases))
+        return arrived or self.next is None
+
+    def _near(self, at: Floats, place: int) -> bool:
+        """Whether coefficients are those to which so many answers lead."""
+        wide = 1.0 if place == 1 else float(np.linalg.cond(self.sums[place - 2].lifted))
+        away = np.abs(at - np.array(self._toward(place)) / 2.0**GRID).max()
+        return bool(away <= max(NEAR, ROUNDING * wide))
+
+    def _toward(self, place: int) -> tuple[int, ...]:
+        """The coefficients to which the first answers lead, so many."""
+        return self._first() if place == 1 else self.sums[place - 2].next()
 
     def _still(self, at: Sequence[int]) -> bool:
         return bool(np.abs(np.array(at) - np.array(on_grid(self.sums[-1].at))).max() <= STILL)
@@ -158,6 +189,31 @@ class Progress:
             why = "the steps do not settle: a number among the terms separates the outcomes"
             return Found(np.empty(0), nothing, nothing, math.inf, found.direction, why)
         return found
+
+
+def of_same_rows(releases: Sequence[Release]) -> bool:
+    """Whether answers are of the same rows, as far as they tell: of one snapshot, or of the same sites' ones.
+
+    A federation's answer has each site's snapshot in the site's certificate, where the site tells one.
+    """
+    told, snapshots = set(), dict[str, str]()
+    for release in releases:
+        sharing = release.sharing
+        exact, sites, own = release.mechanism == "none", None, {"": release.snapshot_id}
+        if sharing is not None:
+            sites = (sharing["roster_sha256"], *sharing["answered"])
+            own = {name: _snapshot(Certificate(one)) for name, one in sharing["certificates"].items()}
+        told.add((release.dataset, release.data, exact, sites))
+        if any(one and snapshots.setdefault(name, one) != one for name, one in own.items()):
+            return False
+    return len(told) == 1
+
+
+def _snapshot(certificate: Certificate) -> str:
+    try:
+        return str(certificate.predicate["dataset"]["snapshot_id"])
+    except (UserError, LookupError, TypeError):  # (whether it is one at all is for pets verify to say)
+        return ""
 
 
 def _deviation(release: Release) -> float:

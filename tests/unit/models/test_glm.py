@@ -15,7 +15,7 @@ import statsmodels.formula.api as smf
 from sklearn.metrics import accuracy_score, d2_tweedie_score
 
 import pets
-from pets.errors import BudgetError, PolicyError, QueryError, UserError
+from pets.errors import BudgetError, PolicyError, QueryError, ReleaseFailedError, UserError
 from pets.models.glm.fit import GlmFit
 from pets.models.glm.stepping import shares
 from pets.models.regression import regression_of
@@ -236,6 +236,57 @@ def test_a_fit_is_saved_and_an_edited_one_is_none(tmp_path: Path) -> None:
         GlmFit.from_json(form)
     with pytest.raises(UserError, match="not a fit as pets wrote it"):
         GlmFit.from_json({**fit.to_json(), "model": MODEL.to_json()})
+
+
+def edited(fit: GlmFit) -> dict[str, list[Any]]:
+    """Releases of its own model, each genuine, which are together no fit."""
+    other = session(BIG).fit(MODEL, pets.DP(epsilon=1))
+    mine, its = fit.to_json()["releases"], other.to_json()["releases"]
+    return {
+        "the last is missing": mine[:-1],
+        "one in the middle is missing": [*mine[:2], *mine[3:]],
+        "one is there twice": [*mine[:2], mine[1], *mine[2:-1]],
+        "two are swapped": [mine[0], mine[2], mine[1], *mine[3:]],
+        "its start is of another fit": [its[0], *mine[1:]],
+        "its last is of another fit": [*mine[:-1], its[-1]],
+        "one more": [*mine, its[-1]],
+    }
+
+
+def test_the_answers_of_a_fit_follow_from_one_another() -> None:
+    asked = session(BIG)
+    fit = asked.fit(MODEL, pets.DP(epsilon=1))
+    assert GlmFit.from_json(fit.to_json()).table.equals(fit.table)
+    for name, releases in edited(fit).items():
+        with pytest.raises(UserError, match="not a fit as pets wrote it"):
+            GlmFit.from_json({**fit.to_json(), "releases": releases})
+            pytest.fail(name)
+    # of the same rows: only what leads from one to the next can tell
+    anew = asked.fit(MODEL, pets.DP(epsilon=1), again=True)
+    for at in range(1, 5):
+        with pytest.raises(UserError, match="made by session"):
+            GlmFit(MODEL, (*fit.releases[:at], *anew.releases[at:]))
+    exact = session(policy=EXACT).fit(MODEL, pets.Total())
+    assert GlmFit.from_json(exact.to_json()).table.equals(exact.table) and len(exact.releases) > 3
+    with pytest.raises(UserError, match="made by session"):
+        GlmFit(MODEL, exact.releases[:-2])
+
+
+def test_rows_that_change_between_the_questions_make_no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, count = BIG.copy(), []
+    asked, right = session(frame), pets.Session._sealed
+
+    def changed(self: Any, *args: Any, **more: Any) -> Any:
+        count.append(1)
+        if len(count) == 4:
+            frame["died"] = ~frame["died"].astype(bool)
+            self.refresh()
+        return right(self, *args, **more)
+
+    monkeypatch.setattr(pets.Session, "_sealed", changed)
+    with pytest.raises(ReleaseFailedError, match=r"rows or sites changed .* with again=True"):
+        asked.fit(MODEL, pets.DP(epsilon=1))
+    assert len(count) == 4 and asked.fit(MODEL, pets.DP(epsilon=1), again=True).estimable
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import pets
-from pets.errors import BudgetError, PolicyError
+from pets.errors import BudgetError, PolicyError, ReleaseFailedError
+from tests.conformance import _dead
 from tests.unit.models.test_fit import in_order
 from tests.unit.models.test_glm import BIG, SCHEMA, other
 
@@ -68,3 +69,41 @@ def test_nothing_is_asked_where_one_site_has_no_room() -> None:
 def test_invented_rows_are_fitted_exactly() -> None:
     fit = federation(BIG.head(600)).dummy(600).fit(ODDS, pets.Exact())
     assert fit.exact and fit.releases[0].data == "dummy" and (fit.table["noise"] == 0).all()
+
+
+def test_sites_that_change_between_the_questions_make_no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sites = [
+        pets.Session(SCHEMA, {"p": BIG.iloc[at::5]}, budget=pets.Budget(epsilon=100, delta=1e-6), progress=False)
+        for at in range(5)
+    ]
+    many, count = pets.Federation(sites, progress=False, sites_per_person=1, dropouts=1), []
+    right = many._one
+
+    def lost(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == 4:
+            monkeypatch.setattr(list(many.sites.values())[2], "handle", _dead)
+        return right(*args)
+
+    monkeypatch.setattr(many, "_one", lost)
+    with pytest.raises(ReleaseFailedError, match=r"rows or sites changed .* with again=True"):
+        many.fit(ODDS, pets.DP(epsilon=6))
+    assert len(count) == 4
+    fit = many.fit(ODDS, pets.DP(epsilon=6), again=True)
+    assert fit.estimable and any("is not in the answer" in note for note in fit.notes)
+
+
+def test_a_site_whose_rows_change_between_the_questions_makes_no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    many, count = federation(), []
+    right = many._one
+
+    def refreshed(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == 4:
+            next(iter(many.sites.values())).session.refresh()
+        return right(*args)
+
+    monkeypatch.setattr(many, "_one", refreshed)
+    with pytest.raises(ReleaseFailedError, match="rows or sites changed"):
+        many.fit(ODDS, pets.DP(epsilon=6))
+    assert len(count) == 4 and many.fit(ODDS, pets.DP(epsilon=6), again=True).estimable

@@ -87,6 +87,19 @@ def loudness(scale: float, size: int, bound: int, people: int) -> float:
     return scale * math.sqrt(size) / (bound * people)
 
 
+MOSTLY = 0.5
+"""The loudness from which a step is mostly noise: people seldom all pull one way, so that their sum is a part of it."""
+
+
+def drowned(loud: float) -> bool:
+    """Whether a step of such a loudness is mostly noise.
+
+    >>> drowned(0.1), drowned(0.5)
+    (False, True)
+    """
+    return loud >= MOSTLY
+
+
 def membership(epsilon: float, delta: float) -> tuple[float, float]:
     """How well anybody can tell from the release whether a person took part: the greatest share of right guesses where
     both are as likely, and the greatest of those who took part that are told with one false alarm in a hundred.

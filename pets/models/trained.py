@@ -18,7 +18,7 @@ from pets.common import codec, html_table
 from pets.common.codec import Json, canonical, fraction, whole
 from pets.common.files import reading, replace_file, writing
 from pets.common.integers import Floats
-from pets.dp.train_noise import loudness, membership
+from pets.dp.train_noise import drowned, loudness, membership
 from pets.errors import PetsError, UserError
 from pets.models.new_rows import column_of, frame_of, numbers
 from pets.plan.trained.descent import split, trained
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NONE = "this is no trained network as pets released it: ask for the original file"
+NOISE = "A step of this training is mostly noise: do not use these predictions; take more epsilon or fewer steps"
 Marks = npt.NDArray[np.bool_]
 AT_ONCE = 2**16  # rows that are predicted at a time
 
@@ -226,10 +227,12 @@ class Trained:
         loud = loudness(scale * GRADIENT, plan.size, plan.bound, max(1, self.people))
         lines = [
             f"Network: {network.outcome} by {', '.join(network.columns)}",
-            f"Data: {form['dataset']}, {form['table']}; about {self.people:,} people",
+            f"Data: {form['dataset']}, {form['table']}; about {max(0, self.people):,} people",
             f"Layers: {layers} → {plan.widths[-1]} ({plan.size:,} weights)",
             f"Guarantee: {self.guarantee}",
         ]
+        if drowned(loud):
+            lines.append(NOISE)
         if form["data"] == "dummy":
             return "\n".join([DUMMY, *lines, *self.notes])
         lines += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pets.common import html_table
-from pets.dp.train_noise import TrainNoise, loudness, membership, train_noise
+from pets.dp.train_noise import TrainNoise, drowned, loudness, membership, train_noise
 from pets.plan.trained.train_plan import TrainPlan
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
@@ -39,12 +39,19 @@ class TrainQuote:
     def __str__(self) -> str:
         one = self.noise
         loud = ", ".join(f"{self.loudness(people):.2g} at {people:,} people" for people in SIZES)
+        lost = [f"{people:,}" for people in SIZES if drowned(self.loudness(people))]
+        warning = (
+            f" With {lost[-1]} people or fewer a step is mostly noise, and predictions mean nothing: take more epsilon "
+            "or fewer steps."
+            if lost
+            else ""
+        )
         return (
             f"Cost: ε = {one.epsilon:.4g}, δ = {one.delta:g} (ρ = {one.rho:.4g}), for all {one.steps:,} steps of "
             f"{self.size:,} numbers, charged before the first; stopping gives nothing back. Noise of one step over the "
             f"most that everybody could add up to together (a tenth is fine, 1 is noise alone): {loud}. Whoever wants "
             f"to tell whether a person took part will be right at most {membership(one.epsilon, one.delta)[0]:.1%} of "
-            "the time."
+            f"the time.{warning}"
         )
 
     __repr__ = __str__

@@ -281,6 +281,23 @@ def test_the_card_states_the_guarantee_the_noise_and_the_bound_on_membership() -
     loud = float(alone.form["scales"][1]) * math.sqrt(5) / 4096 / max(1, alone.people)
     assert f"Noise of one step: {loud:.2g} of the most" in alone.card and loud > 0.05
     assert repr(made) == made.card and "&epsilon;" not in made._repr_html_()
+    assert "mostly noise" not in made.card
+
+
+def test_a_network_of_noise_says_so_before_it_is_paid_for_and_after() -> None:
+    """The noise of a step: √(steps · C² ÷ 2 · 0.99 ρ) on each of 5 numbers, against what n people can add up to."""
+    little = pets.DP(rho=1e-4)
+    sigma = math.sqrt(20 / (2 * 0.99e-4))
+    assert 0.5 < sigma * math.sqrt(5) / 1_000 < 5
+    quote = str(opened().quote_train(NET, little))
+    assert "With 1,000 people or fewer a step is mostly noise" in quote and "epsilon or fewer steps" in quote
+    assert "mostly noise" not in str(opened().quote_train(NET, DP))
+    made = opened().train(NET, little)
+    assert "do not use these predictions; take more epsilon" in made.card
+    assert "about -" not in made.card
+    assert "do not use these predictions" in opened().dummy().train(NET, pets.DP(rho=1e-6)).card
+    few = pets.classifier("y", ["x"], data="t", steps=1)
+    assert "mostly noise" not in opened().train(few, pets.DP(rho=1e-2)).card
 
 
 def test_a_bound_on_membership_is_that_of_randomised_response() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pets.ledger.ledger import Ledger
     from pets.models.glm.regressions import logistic, poisson
     from pets.models.linear import linear
+    from pets.models.load import load
     from pets.models.survival.cox import cox
     from pets.models.survival.kaplan_meier import kaplan_meier
     from pets.models.survival.log_rank import log_rank
@@ -95,6 +96,7 @@ _HOMES = {
     "Remaining": "session.quoting.quote",
     "Release": "release.release",
     "linear": "models.linear",
+    "load": "models.load",
     "classifier": "query_model.trained.network",
     "network": "query_model.trained.network",
     "cox": "models.survival.cox",
@@ -160,6 +162,7 @@ __all__ += [
     "log_rank",
     "logistic",
     "poisson",
+    "load",
     "assess",
     "explain",
     "PetsError",

@@ -260,7 +260,7 @@ class Fit:
                 raise ValueError("another form")
             return cls(regression_of(given["model"]), Release.from_json(given["release"]))
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
-            raise saving.broken() from None
+            raise saving.broken(form, "fit") from None
 
     def save(self, path: str | Path) -> Path:
         """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is ``release.save(…)``.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pets.common.codec import Json
-from pets.errors import PetsError, UserError
+from pets.errors import PetsError
 from pets.models import saving
 from pets.models.model import Model
 from pets.release.release import Release
@@ -47,9 +47,7 @@ class Saved:
                 raise ValueError("another form")
             return cls._made(given["model"], Release.from_json(given["release"]))
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
-            raise UserError(
-                f"this is not {cls.called} as pets wrote it: it was edited or damaged; ask for the original file"
-            ) from None
+            raise saving.broken(form, cls.form, cls.called) from None
 
     def save(self, path: str | Path) -> Path:
         """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is ``release.save(…)``.

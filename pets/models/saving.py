@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from pets.common.codec import Json, canonical
 from pets.common.files import reading, replace_file, writing
 from pets.errors import UserError
 
+SAVED = {
+    "fit": ("pets.models.fit", "Fit", "a straight line"),
+    "glm fit": ("pets.models.glm.fit", "GlmFit", "a logistic or a Poisson regression"),
+    "survival curves": ("pets.models.survival.curves", "Curves", "a survival curve"),
+    "log-rank test": ("pets.models.survival.comparison", "Comparison", "a log-rank test"),
+    "hazard ratios": ("pets.models.survival.hazards", "Hazards", "a Cox regression"),
+    "trained": ("pets.models.trained", "Trained", "a trained network"),
+    "release": ("pets.release.release", "Release", "a release"),
+}
+"""By the name in its form: where what is saved is read, and what it is called, with its article."""
 
-def broken() -> UserError:
-    """Why a form is no fit."""
-    return UserError("this is not a fit as pets wrote it: it was edited or damaged; ask for the original file")
+
+def kind_of(form: Any) -> str | None:
+    """The name in a form of what pets saves, as :data:`SAVED` has it; ``None`` for anything else."""
+    try:
+        given = json.loads(form) if isinstance(form, (str, bytes)) else form
+        name = given["pets"]
+        return name if name in SAVED else None
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def broken(form: Any, own: str, called: str = "a fit") -> UserError:
+    """Why a form is not what it was taken for.
+
+    Args:
+        own: the name of the form that was looked for.
+        called: what that is, with its article.
+    """
+    kind = kind_of(form)
+    if kind is not None and kind != own:
+        return UserError(
+            f"this is {SAVED[kind][2]}, and not {called}; read its file with pets.load, such as pets.load('fit.json')"
+        )
+    return UserError(f"this is not {called} as pets wrote it: it was edited or damaged; ask for the original file")
 
 
 def save(form: Json, path: str | Path) -> Path:

@@ -321,7 +321,7 @@ class GlmFit:
                 raise ValueError("another form")
             return cls(regression_of(given["model"]), tuple(map(Release.from_json, given["releases"])))
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
-            raise saving.broken() from None
+            raise saving.broken(form, "glm fit") from None
 
     def save(self, path: str | Path) -> Path:
         """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is each release.

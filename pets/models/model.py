@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from pets.common.codec import Json, digest
@@ -30,15 +30,16 @@ class Ask(Protocol):
     def rho(self, protection: DP) -> float:
         """The ρ that a protection means in the account."""
 
-    def check(self, query: Query, rest: Sequence[Protection]) -> None:
+    def check(self, query: Query, rest: Sequence[Protection], *, begun: bool = False) -> None:
         """Refuse to begin, or to go on, where the account has no room for all that is still to be asked.
 
         Args:
             query: the next question; where it was paid for before, nothing is refused.
             rest: the protections of it and of those that follow.
+            begun: whether questions of the same fit were asked before.
 
         Raises:
-            BudgetError: nothing is spent.
+            BudgetError: nothing more is spent.
         """
 
     def __call__(self, query: Query, protection: Protection) -> Release: ...
@@ -90,6 +91,16 @@ class Model(ABC, Generic[R_co]):
     def settled(self, schema: Schema, protection: Protection) -> Self:
         """The model with what it left open settled, by public knowledge alone: nothing, unless its kind says more."""
         return self
+
+    def questions(
+        self, schema: Schema, protection: Protection, rho: Callable[[DP], float]
+    ) -> tuple[tuple[Query, Protection], ...]:
+        """What may be asked, each question in the form that needs most, with its own protection.
+
+        Args:
+            rho: the ρ that a protection means in the account.
+        """
+        return ((self.query, protection),)
 
     @abstractmethod
     def fitted(self, ask: Ask, protection: Protection) -> R_co:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -91,21 +91,34 @@ class Glm(Regression[GlmFit]):
         count = len(step_of_query(self.query, schema).design.columns)
         make_plan(self.asked((MOST_AT << GRID,) * count, schema, fine=False), schema)
 
+    def questions(
+        self, schema: Schema, protection: Protection, rho: Callable[[DP], float]
+    ) -> tuple[tuple[Query, Protection], ...]:
+        """The start, and the steps at the greatest coefficients."""
+        fine, each = not isinstance(protection, DP), self._each(schema, protection, rho)
+        count = len(step_of_query(self.query, schema).design.columns)
+        step = self.asked((MOST_AT << GRID,) * count, schema, fine=fine)
+        start = self.asked(None, schema, fine=fine)
+        return ((start, each[0]), *((step, one) for one in each[1 : 2 if fine else None]))
+
+    def _each(self, schema: Schema, protection: Protection, rho: Callable[[DP], float]) -> list[Protection]:
+        """What protects each question."""
+        if not isinstance(protection, DP):
+            return [protection] * (MOST + 2)
+        whole = rho(protection)
+        return [DP(rho=whole * share, confidence=protection.confidence) for share in shares(self, schema)]
+
     def fitted(self, ask: Ask, protection: Protection) -> GlmFit:
         """The fit: the start, and then each step at the coefficients to which those before it lead.
 
         Under noise the loss is shared out beforehand; nothing is asked where the whole of it does not fit.
         """
-        fine = not isinstance(protection, DP)
-        each: list[Protection] = [protection] * (MOST + 2)
-        if isinstance(protection, DP):
-            whole = ask.rho(protection)
-            each = [DP(rho=whole * share, confidence=protection.confidence) for share in shares(self, ask.schema)]
+        fine, each = not isinstance(protection, DP), self._each(ask.schema, protection, ask.rho)
         progress = Progress(self, ask.schema, fine)
         while (query := progress.next) is not None:
             place = len(progress.releases)
             if not fine:
-                ask.check(query, each[place:])
+                ask.check(query, each[place:], begun=place > 0)
             progress = Progress(self, ask.schema, fine, (*progress.releases, ask(query, each[place])))
             if not of_same_rows(progress.releases):
                 raise ReleaseFailedError(

@@ -36,25 +36,37 @@ class Steps:
 
     def rho(self, protection: DP) -> float:
         """The ρ that a protection means in the account."""
-        return self._units(protection) / UNIT
+        return rho_of(self.budget, protection)
 
-    def _units(self, protection: DP) -> int:
-        return target_units(protection, self.budget.currency, self.budget.conversion_delta)
-
-    def check(self, query: Query, rest: Sequence[Protection]) -> None:
+    def check(self, query: Query, rest: Sequence[Protection], *, begun: bool = False) -> None:
         """As :class:`pets.models.model.Ask` says."""
         if self.left is None:
             return
-        cost = Cost(self.budget.currency, sum(self._units(one) for one in rest if isinstance(one, DP)))
+        cost = Cost(self.budget.currency, sum(_units(self.budget, one) for one in rest if isinstance(one, DP)))
         left = self.left()
         if cost.fits(left) or self.known(query, rest[0]):
             return
         asked, spare = (self.budget.describe(one)[0] for one in (cost, left))
-        raise BudgetError(
-            f"the {len(rest)} questions of this fit would cost ε = {asked:.4g} together and the account has room for "
-            f"ε = {spare:.4g}; ask with a smaller epsilon"
-        )
+        raise no_room(len(rest), asked, "the account", spare, begun=begun)
 
     def __call__(self, query: Query, protection: Protection) -> Release:
         """The answer to a question."""
         return self.ask(query, protection)
+
+
+def rho_of(budget: Budget, protection: DP) -> float:
+    """The ρ that a protection means in an account with this budget."""
+    return _units(budget, protection) / UNIT
+
+
+def _units(budget: Budget, protection: DP) -> int:
+    return target_units(protection, budget.currency, budget.conversion_delta)
+
+
+def no_room(questions: int, asked: float, where: str, spare: float, *, begun: bool) -> BudgetError:
+    """Why a fit does not begin, or go on: what its questions cost, as ε, and what there is room for."""
+    instead = "what was asked stays charged, and the same fit goes on once there is room"
+    return BudgetError(
+        f"the {questions} questions of this fit {'that are left ' if begun else ''}would cost ε = {asked:.4g} together "
+        f"and {where} has room for ε = {spare:.4g}; {instead if begun else 'ask with a smaller epsilon'}"
+    )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TypeVar
 
 from pets.common.arguments import plain_arguments
+from pets.common.codec import digest
+from pets.dp.calibrate import calibrate
 from pets.errors import UserError
 from pets.models.model import Model
-from pets.protection.protection import Protection
+from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query, queries
 from pets.release.release import Release
 from pets.session.fitting.quote import FitQuote, check
-from pets.session.fitting.steps import Steps
+from pets.session.fitting.steps import Steps, rho_of
 from pets.session.verbs.asker import Asker, check_request
 
 R = TypeVar("R")
@@ -49,7 +52,8 @@ class FittingVerbs(Asker):
 
         def ask(query: Query, protection: Protection) -> Release:
             place = next(asked)
-            named = key if key is None or place == 1 else f"{key} ({place})"
+            # (no other request has such a name by chance, and it is no longer than a key may be)
+            named = key if key is None or place == 1 else f"{key[:90]} ({place}, {digest([key, model.digest])[:16]})"
             (answer,) = self._sealed(queries(query), protection, again=again, key=named)
             return answer
 
@@ -57,7 +61,17 @@ class FittingVerbs(Asker):
             return not again and self._known(query, protection)
 
         left = None if self._kind == "dummy" else self._left
-        return model.fitted(Steps(self.schema, self.budget, ask, left, known), protection)
+        steps = Steps(self.schema, self.budget, ask, left, known)
+        self._whole(model, protection)
+        return model.fitted(steps, protection)
+
+    def _whole(self, model: Model[R], protection: Protection) -> None:
+        """Refuse a fit of which a later question would be refused, so that nothing is charged for those before it."""
+        rho = partial(rho_of, self.budget)
+        for query, under in model.questions(self.schema, protection, rho):
+            plan = self._plan(query)
+            if isinstance(under, DP):
+                calibrate(plan, under, self.budget)
 
     @plain_arguments(UserError, "quote_fit", _WRITE.replace("fit(", "quote_fit(", 1))
     def quote_fit(self, model: Model[object], protection: Protection) -> FitQuote:
@@ -70,5 +84,6 @@ class FittingVerbs(Asker):
         """
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
         model = model.settled(self.schema, protection)
+        self._whole(model, protection)
         price = self._quoted(queries(model.query), protection, {})
         return FitQuote(price, model.forecast(self.schema, protection, self.budget))

@@ -326,3 +326,47 @@ def test_the_quote_foresees_the_errors() -> None:
         foreseen = asked.quote_fit(model, pets.DP(epsilon=1)).table
         told = asked.fit(model, pets.DP(epsilon=1)).table
         assert (np.abs(told["noise"] / foreseen["noise_at_10000"] - 1) < 0.25).all(), (told, foreseen)
+
+
+def test_what_a_later_question_would_be_refused_for_is_refused_before_the_first() -> None:
+    limited = session(BIG, policy=pets.Policy(max_numbers=20))
+    many = pets.logistic("died ~ age + los + bmi + C(region)", data="p")
+    for verb in (limited.fit, limited.quote_fit):
+        with pytest.raises(PolicyError, match="this custodian's policy allows 20"):
+            verb(many, pets.DP(epsilon=3))
+    assert limited.remaining().spent.loss == 0 and len(limited.history()) == 0
+    wide = {"y": pets.Integer(0, 3000, nullable=False), "e": pets.Integer(1, 2000, nullable=False)}
+    schema = pets.Schema({"p": pets.Table(pets.Unit(None), wide | {"x": pets.Integer(0, 10)}, people=50_000)})
+    frame = pd.DataFrame({"y": np.arange(90) % 9, "e": 5, "x": np.arange(90) % 10})
+    asked = pets.Session(schema, frame, progress=False, budget=pets.Budget(epsilon=9, delta=1e-6), policy=EXACT)
+    with pytest.raises(QueryError, match="raise its min"):
+        asked.fit(pets.poisson("y ~ x", data="p", exposure="e"), pets.Total())
+    assert len(asked.history()) == 0
+
+
+def test_a_key_that_is_used_for_another_question_is_refused_before_anything_is_charged() -> None:
+    asked = session(BIG)
+    question = pets.query("p").agg(n=pets.count())
+    asked.release(question, pets.DP(epsilon=0.1), key="k (3)")
+    assert asked.fit(MODEL, pets.DP(epsilon=1), key="k").estimable
+    assert asked.fit(MODEL, pets.DP(epsilon=1), key="k" * 128).estimable  # as long as a key may be
+    spent = asked.remaining().spent.loss
+    with pytest.raises(UserError):
+        asked.fit(pets.logistic("died ~ age", data="p"), pets.DP(epsilon=1), key="k")
+    assert asked.remaining().spent.loss == spent
+
+
+def test_where_room_is_lost_on_the_way_the_fit_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, count, right = session(BIG, budget=pets.Budget(epsilon=1.2, delta=1e-6)), [], pets.Session._sealed
+
+    def crowded(self: Any, *args: Any, **more: Any) -> Any:
+        count.append(1)
+        if len(count) == 3:
+            right(self, [pets.query("p").agg(n=pets.count())], pets.DP(epsilon=0.7), again=False, key=None)
+        return right(self, *args, **more)
+
+    monkeypatch.setattr(pets.Session, "_sealed", crowded)
+    with pytest.raises(
+        BudgetError, match=r"that are left .*stays charged, and the same fit goes on once there is room"
+    ):
+        asked.fit(MODEL, pets.DP(epsilon=1))

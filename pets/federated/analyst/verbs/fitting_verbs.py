@@ -16,6 +16,8 @@ from pets.session.fitting.quote import check
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pets.federated.analyst.planning import FederatedRequest
+    from pets.federated.analyst.sealing import Answer
     from pets.query_model.query import Query
     from pets.release.release import Release
     from pets.session.quoting.quote import Remaining
@@ -30,6 +32,8 @@ class FederatedFits:
     roster: Roster
     if TYPE_CHECKING:
         _one: Callable[[Query, Protection, str, bool], Release]
+        _request: Callable[[Query, Protection, str], FederatedRequest]
+        _answers: Mapping[str, Answer]
         lefts: Callable[[], Mapping[str, Remaining]]
 
     @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
@@ -63,4 +67,10 @@ class FederatedFits:
         def ask(query: Query, under: Protection) -> Release:
             return self._one(query, under, secure, again)
 
-        return model.fitted(FitSteps(self.schema, self.roster, ask, self.lefts), protection)
+        def known(query: Query, under: Protection) -> bool:
+            return not again and self._request(query, under, secure).key(self.roster) in self._answers
+
+        steps = FitSteps(self.schema, self.roster, ask, self.lefts, known)
+        for query, under in model.questions(self.schema, protection, steps.rho):
+            self._request(query, under, secure)  # (what can be refused is refused before the first is asked)
+        return model.fitted(steps, protection)

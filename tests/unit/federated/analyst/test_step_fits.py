@@ -107,3 +107,17 @@ def test_a_site_whose_rows_change_between_the_questions_makes_no_fit(monkeypatch
     with pytest.raises(ReleaseFailedError, match="rows or sites changed"):
         many.fit(ODDS, pets.DP(epsilon=6))
     assert len(count) == 4 and many.fit(ODDS, pets.DP(epsilon=6), again=True).estimable
+
+
+def test_a_fit_that_was_paid_for_needs_no_room() -> None:
+    many = federation(BIG.head(3000), last=1.1)
+    first = many.fit(ODDS, pets.DP(epsilon=1))
+    assert many.fit(ODDS, pets.DP(epsilon=1)).table.equals(first.table)
+    with pytest.raises(BudgetError, match="5 questions"):
+        many.fit(ODDS, pets.DP(epsilon=1), again=True)
+
+
+def test_invented_rows_have_no_budget() -> None:
+    invented = federation(BIG.head(300), last=1.1).dummy(600)
+    for epsilon in (1, 2, 5):
+        assert invented.fit(ODDS, pets.DP(epsilon=epsilon)).releases[0].data == "dummy"

@@ -93,6 +93,12 @@ class SchemaError(UserError):
     exit_code = 3
 
 
+class PackError(SchemaError):
+    """A file of a pack has a mistake; the message names the file and the line."""
+
+    code = "pack"
+
+
 class QueryError(UserError):
     """The question cannot be asked of this schema."""
 

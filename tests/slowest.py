@@ -21,6 +21,7 @@ SPARK = "unit/rows/spark"
 ON_SPARK = (
     *(SPARK, "unit/session/test_on_spark.py", "unit/federated/site/test_on_spark.py"),
     *("unit/rows/engine/test_stopping.py", "spec/test_spark.py", "generative/test_spark.py"),
+    "unit/rows/training/test_gradients.py",
 )
 SECONDS = {
     "attacks/test_spark_kills.py": 260,

@@ -157,7 +157,7 @@ def max_spread(size: int) -> float:
     """The greatest standard deviation of a count that is solved from sums with noise of deviation 1: of the last.
 
     >>> round(max_spread(1) * UNIT, 4), round(max_spread(24) * UNIT, 4)
-    (1.0, 1.1253)
+    (1.0, 1.1283)
     """
     return float(np.sqrt((inverse(size)[-1] ** 2).sum()))
 

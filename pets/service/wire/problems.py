@@ -41,6 +41,7 @@ STATUS = {
     "too-large": 413,
     "media-type": 415,
     "schema": 422,
+    "pack": 422,
     "query": 422,
     "sql": 422,
     "name": 422,

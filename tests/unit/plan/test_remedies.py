@@ -12,7 +12,7 @@ from pets.plan.plan import make_plan
 from pets.plan.predicate import resolve
 from tests.remedies import Case, check
 from tests.unit.plan import people_remedies, text_remedies
-from tests.unit.plan.fitted import design_remedies
+from tests.unit.plan.fitted import design_remedies, exits_remedies
 from tests.unit.plan.trained.train_remedies import TRAININGS
 
 pytestmark = pytest.mark.chance(0)
@@ -240,6 +240,7 @@ CASES = [
     of(T.where(col("sex") == "f").agg(n=N), "there are: F, M", T.where(col("sex") == "F").agg(n=N)),
     *people_remedies.CASES,
     *design_remedies.CASES,
+    *exits_remedies.CASES,
     *TRAININGS,
     *text_remedies.CASES,
 ]

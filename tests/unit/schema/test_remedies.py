@@ -13,7 +13,7 @@ import pets
 from pets.schema.rules import Derived
 from pets.schema.schema import Schema
 from tests.remedies import Case, check
-from tests.unit.schema import unit_remedies
+from tests.unit.schema import hint_remedies, unit_remedies
 
 pytestmark = pytest.mark.chance(0)
 
@@ -368,6 +368,7 @@ CASES = [
         [{"column": "days", "days": ["a", "b"]}],
     ),
     *unit_remedies.CASES,
+    *hint_remedies.CASES,
 ]
 
 

@@ -10,18 +10,12 @@ from typing import Any
 
 from pets.common.yamlfile import Lines
 from pets.common.yamlfile import read as read_yaml
-from pets.errors import SchemaError, did_you_mean, shown
+from pets.errors import PackError, SchemaError, did_you_mean, shown
 from pets.schema.settings import Part
 from pets.synthetic.packs import grammar
 
 MAX_BYTES = 2_000_000
 """Of one file of a pack."""
-
-
-class PackError(SchemaError):
-    """A file of a pack has a mistake; the message names the file and the line."""
-
-    code = "pack"
 
 
 class PackFile:

@@ -93,7 +93,7 @@ def test_a_key_set_that_was_written_is_grouped_by(folder: Path, capsys: pytest.C
     for wrong, said in (
         ('{"columns": ["diagnosis"], "rows": []}', "a key set needs at least one row of keys"),
         ('{"columns": ["diagnosis"]}', "no keys as pets released them"),
-        ("[", "is none"),
+        ("[", "give a file such as"),
     ):
         Path("codes.json").write_text(wrong)
         assert main.run([*answer, "codes.json"]) != 0

@@ -168,7 +168,7 @@ SHOWN: dict[str, str] = {
 }
 """By code, the test that brings about what takes more than a request, or what a client says by itself."""
 
-ELSEWHERE = {"error", "used-key", "name", "unconfirmed", "refused", "record", "protocol", "withheld"}
+ELSEWHERE = {"error", "used-key", "name", "pack", "unconfirmed", "refused", "record", "protocol", "withheld"}
 """Roots of other codes, names of Python, what custodians alone do, and what federations say: no service says them."""
 
 

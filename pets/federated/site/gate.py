@@ -358,7 +358,12 @@ def _charge(order: Order, plan: Plan, roster: Roster, desk: Desk) -> tuple[Cost,
     if protection.within is None and sum(losses) > target_units(protection, currency, roster.delta):
         raise BudgetError("the order's noise is less than its protection promises; it was refused")
     cost = loss.cost
-    most = desk.rules.max_epsilon
-    if most is not None and (asked := desk.budget.describe(cost)[0]) > most * (1 + 1e-9):
-        raise BudgetError(f"the query would cost this site ε = {asked:.4g}, and its policy allows {most:g} a query")
+    check_price(cost, desk.rules, desk.budget)
     return cost, loss
+
+
+def check_price(cost: Cost, rules: SitePolicy, budget: Budget) -> None:
+    """Refuse one query that costs more than a site's policy allows; raises :class:`BudgetError`."""
+    most = rules.max_epsilon
+    if most is not None and (asked := budget.describe(cost)[0]) > most * (1 + 1e-9):
+        raise BudgetError(f"the query would cost this site ε = {asked:.4g}, and its policy allows {most:g} a query")

@@ -8,6 +8,7 @@ from pets.common.arguments import plain_arguments
 from pets.errors import PolicyError, UserError
 from pets.federated.analyst.verbs.fit_steps import FitSteps
 from pets.federated.messages.roster import Roster
+from pets.federated.site.gate import check_price
 from pets.models.model import Model
 from pets.protection.protection import Protection, Total
 from pets.schema.schema import Schema
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pets.federated.analyst.planning import FederatedRequest
     from pets.federated.analyst.sealing import Answer
+    from pets.federated.site.site import Site
     from pets.query_model.query import Query
     from pets.release.release import Release
     from pets.session.quoting.quote import Remaining
@@ -34,6 +36,7 @@ class FederatedFits:
         _one: Callable[[Query, Protection, str, bool], Release]
         _request: Callable[[Query, Protection, str], FederatedRequest]
         _answers: Mapping[str, Answer]
+        _sites: tuple[Site, ...]
         lefts: Callable[[], Mapping[str, Remaining]]
 
     @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
@@ -72,5 +75,8 @@ class FederatedFits:
 
         steps = FitSteps(self.schema, self.roster, ask, self.lefts, known)
         for query, under in model.questions(self.schema, protection, steps.rho):
-            self._request(query, under, secure)  # (what can be refused is refused before the first is asked)
+            # (what can be refused is refused before the first is asked; sites elsewhere do not tell their policies)
+            request = self._request(query, under, secure)
+            for site in self._sites if self.roster.members[0].data == "real" else ():
+                check_price(request.cost, site.policy, site.session.budget)
         return model.fitted(steps, protection)

@@ -121,3 +121,19 @@ def test_invented_rows_have_no_budget() -> None:
     invented = federation(BIG.head(300), last=1.1).dummy(600)
     for epsilon in (1, 2, 5):
         assert invented.fit(ODDS, pets.DP(epsilon=epsilon)).releases[0].data == "dummy"
+
+
+def test_a_site_that_allows_less_a_query_refuses_before_the_first() -> None:
+    sessions = [
+        pets.Session(SCHEMA, {"p": BIG.iloc[at::3]}, budget=pets.Budget(epsilon=100, delta=1e-6), progress=False)
+        for at in range(3)
+    ]
+    rules = pets.federated.SitePolicy(max_epsilon=0.6)
+    many = pets.Federation(
+        [pets.federated.Site(one, policy=rules, name=f"s{at}") for at, one in enumerate(sessions)],
+        progress=False,
+        sites_per_person=1,
+    )
+    with pytest.raises(BudgetError, match=r"its policy allows 0\.6 a query"):
+        many.fit(ODDS, pets.DP(epsilon=1))
+    assert all(one.spent.loss == 0 for one in many.remaining().values())

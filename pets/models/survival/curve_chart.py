@@ -9,7 +9,7 @@ import numpy as np
 from pets.models.survival.estimate import Z
 from pets.release.picture import altair, offline
 from pets.release.plot import ALARM, INK, SOFT
-from pets.release.text import DUMMY
+from pets.release.text import DUMMY, protection
 
 
 def drawn(found: Any, *, band: bool) -> Any:
@@ -38,9 +38,13 @@ def drawn(found: Any, *, band: bool) -> Any:
     dummy = found.release.data == "dummy"
     title = f"Survival: {found.model.time} until {found.model.event}"
     what = "The band holds the whole curve in 95 % of releases" if band else "Intervals hold each point in 95 %"
+    under = protection(found.release)
     heading = alt.TitleParams(
         text=f"{DUMMY} — {title}" if dummy else title,
-        subtitle=[f"{what}: the choice of people and the noise.", found.release.guarantee],
+        subtitle=[
+            f"{what}: the choice of people and the noise.",
+            *([] if dummy else [f"{under[:1].upper()}{under[1:]}."]),
+        ],
         color=ALARM if dummy else INK,
         subtitleColor=SOFT,
         anchor="start",

@@ -345,6 +345,9 @@ def test_a_chart_holds_what_was_released() -> None:
     first = [one for one in values if one["of"] == "old"]
     assert [one["survival"] for one in first[1:]] == found.table[found.table.arm == "old"].survival.tolist()
     assert [one["low"] for one in first[1:]] == found.table[found.table.arm == "old"].band_low.tolist()
+    said = drawn["title"]["subtitle"]
+    assert said[1:] == ["Differentially private, ε = 1, δ = 1e-06."]
+    assert max(map(len, said)) < 90  # no wider than the chart
     points = json.loads(found.plot(band=False).to_json())
     lows = [one["low"] for one in shown(points) if one["of"] == "old"]
     assert lows[1:] == found.table[found.table.arm == "old"].low.tolist()

@@ -45,6 +45,7 @@ CONTENTS = {
     "Notebooks": [
         "notebooks/first_private_table",
         "notebooks/cohort_study",
+        "notebooks/one_question_three_answers",
         "notebooks/onboarding_with_dummy_data",
         "notebooks/synthetic_data",
         "notebooks/encrypted_totals",

@@ -18,7 +18,14 @@ needs("nbformat", "nbclient")
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CHARTS = {"cohort_study": 3, "federated_hospitals": 2, "hidden_cells": 1, "first_private_table": 1, "synthetic_data": 1}
+CHARTS = {
+    "cohort_study": 3,
+    "federated_hospitals": 2,
+    "first_private_table": 1,
+    "hidden_cells": 1,
+    "one_question_three_answers": 2,
+    "synthetic_data": 1,
+}
 
 
 def executed(notebook: Any, folder: Path) -> tuple[Any, str]:

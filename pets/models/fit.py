@@ -18,6 +18,7 @@ from pets.common.codec import Json
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError, missing_extra
 from pets.models import saving
+from pets.models.forest import forest
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
 from pets.models.new_rows import frame_of
 from pets.models.predicting import summed
@@ -185,6 +186,8 @@ class Fit:
         if self.release.mechanism != "none":  # an exact release says so itself
             plan = self.release.plan
             out += clamped_columns(plan.fields, plan.measures[0].columns)
+            if lacking := [name for name, domain in self.design.domains.items() if domain.nullable]:
+                out.append(f"Rows without a value in {html_table.few(lacking)} are left out.")
             out.append("The line is that of the clamped values; no interval holds what clamping moved.")
         return (*out, *self.release.notes)
 
@@ -244,6 +247,16 @@ class Fit:
         alarm = [html_table.sentence(DUMMY, alarm=True)] if self.release.data == "dummy" else []
         notes = [html_table.sentence(note) for note in (*self.notes, self.release.guarantee)]
         return html_table.block(*alarm, html_table.table(self.model.formula, header, rows, numbers=range(1, 7)), *notes)
+
+    def chart(self) -> Any:
+        """The coefficients with their intervals, as an Altair chart (a forest plot); without the intercept.
+
+        Raises:
+            MissingExtraError: without the extra ``plot``.
+        """
+        return forest(self)
+
+    plot = chart
 
     # its canonical form -----------------------------------------------------------------------------------------------
 

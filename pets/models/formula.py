@@ -102,9 +102,15 @@ def _checked(token: Any) -> str | None:
     if kind == "python":
         found = _LEVELS.fullmatch(text)
         if found is None or token.source[token.source_start] == "{":
+            if text.startswith("offset("):
+                raise QueryError(
+                    f"a formula runs no code, and {shown(text)} is some: leave it out, and name its column as in "
+                    "pets.poisson('falls ~ age', data='stays', exposure='days')"
+                )
             raise QueryError(
-                f"a formula runs no code, and {shown(text)} is some: compute the column with "
-                "pets.query(…).with_columns(…) and give that as data, or declare it in the schema"
+                f"a formula runs no code, and {shown(text)} is some: compute a sum, a difference or steps of a column "
+                "with pets.query(…).with_columns(…) and give that as data; what else is to be computed, such as a "
+                "power, compute in the data and declare it in the schema"
             )
         return found[1] or found[2]
     if (kind, text) in (("operator", "-"), ("value", "0")):

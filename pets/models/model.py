@@ -62,7 +62,7 @@ def check_rows(data: object) -> Query:
     if not isinstance(data, Query) or data.aggregates or data.keys or data.keyset is not None:
         raise QueryError(
             "a model's data is the name of a table, or a question about rows without measures and groups, such as "
-            "pets.query('stays').where(pets.col('age') >= 18)"
+            "pets.query('stays').where(pets.col('age') >= 18); the rows themselves go into pets.Session(schema, rows)"
         )
     return data
 

@@ -95,7 +95,8 @@ class ExitModel(Model[R_co]):
         if groups > MAX_GROUPS:
             raise QueryError(
                 f"{names} makes {groups:,} groups, and {self.called} is of at most {MAX_GROUPS}; group its values "
-                "first with map, or take another column"
+                "first with map, a number's with such as with_columns(band=pets.col('age') // 20), or "
+                "take another column"
             )
         if groups < self.fewest:
             raise QueryError(f"{self.called} compares groups, and {names} has one value only; take another column")

@@ -20,7 +20,7 @@ from pets.plan.measure import Cell, Weight
 from pets.plan.predicate import field
 from pets.query_model.nodes.design import Moments
 from pets.schema.domain import Boolean, Category, Domain
-from pets.schema.numeric import Numeric
+from pets.schema.numeric import Integer, Numeric
 
 MAX_COEFFICIENTS = 64
 """Coefficients of one regression, the intercept among them."""
@@ -213,7 +213,7 @@ def _check(name: str, domain: Domain, *, outcome: bool, listed: bool) -> None:
         kinds = "a number or a boolean" if outcome else "a number, a boolean or a category"
         raise QueryError(
             f"column {name!r} holds {domain.describe()}, and {'the outcome' if outcome else 'a term'} of a regression "
-            f"is {kinds}; name another column"
+            f"is {kinds}; name another column{yes_or_no(name, domain) if outcome else ''}"
         )
     if domain.cells < 2:
         raise QueryError(f"column {name!r} can only have one value, and explains nothing; leave it out")
@@ -226,6 +226,20 @@ def _check(name: str, domain: Domain, *, outcome: bool, listed: bool) -> None:
         raise QueryError(
             f"column {name!r} has {domain.cells:,} {kind}, and a regression takes at most {MAX_LEVELS}; {instead}"
         )
+
+
+def yes_or_no(name: str, domain: Domain) -> str:
+    """How a boolean is had of a column that is none; nothing for columns of which no value can be shown."""
+    if isinstance(domain, Category):
+        condition = f"== {domain.decode(domain.cells - 1)!r}"
+    elif isinstance(domain, Integer):
+        condition = f"> {(domain.lo + domain.hi) // 2}"
+    else:
+        return ""
+    return (
+        f", declare a boolean in the schema, or ask of people: data=pets.people(of='t', yes=pets.events('t').where("
+        f"pets.col({name!r}) {condition}).exists(), …), with your table for 't'"
+    )
 
 
 def _columns(term: tuple[str, ...], domains: Mapping[str, Domain], listed: tuple[str, ...]) -> list[Column]:

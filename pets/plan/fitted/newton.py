@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
+from pets.common.codec import number
 from pets.errors import QueryError
-from pets.plan.fitted.design import ONE, SPARE, Design, Monomial, design_of, squared, times
+from pets.plan.fitted.design import ONE, SPARE, Design, Monomial, design_of, squared, times, yes_or_no
 from pets.plan.fitted.exponential import FAR, FINE, exponential, logistic, poisson_bits
 from pets.plan.measure import Cell, Link, Sensitivity
 from pets.plan.predicate import field
@@ -107,7 +108,7 @@ def _outcome(asked: Newton, domain: Domain) -> tuple[int, int]:
             return low, high
         raise QueryError(
             f"the outcome of a logistic regression is a boolean, and column {asked.outcome!r} holds "
-            f"{domain.describe()}; name another, or compute one with pets.query(…).with_columns(…)"
+            f"{domain.describe()}; name another{yes_or_no(asked.outcome, domain)}"
         )
     if not isinstance(domain, (Integer, Boolean)) or low < 0 or high >= HIGH:
         raise QueryError(
@@ -121,9 +122,10 @@ def _outcome(asked: Newton, domain: Domain) -> tuple[int, int]:
 def _exposure(name: str, domain: Domain) -> Exposure:
     """What is known of the exposure."""
     if not isinstance(domain, Numeric) or domain.origin <= 0:
+        least = number(domain.spacing) if isinstance(domain, Numeric) else 1
         raise QueryError(
             f"an exposure is a number above 0, and column {name!r} holds {domain.describe()}; let the schema's min of "
-            "it be its least value"
+            f"it be its least value, above 0, such as {least}"
         )
     first = domain.origin / domain.spacing
     each = first.denominator

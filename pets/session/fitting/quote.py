@@ -28,6 +28,8 @@ def check(model: Model[object], schema: Schema, protection: Protection, *, pure:
     """
     if not isinstance(model, Model):
         raise QueryError(f"fit takes a model, such as pets.linear('cost ~ age', data='stays'), not {shown(model)}")
+    if isinstance(protection, (int, float, str)):
+        raise PolicyError(f"a protection has a name: write pets.DP(epsilon=1), not {shown(protection)}")
     if not isinstance(protection, (DP, Exact, Total)):
         raise PolicyError(
             "a model is fitted to sums with known noise or none: ask with pets.DP(epsilon=…), or where the "
@@ -36,7 +38,7 @@ def check(model: Model[object], schema: Schema, protection: Protection, *, pure:
     if isinstance(protection, DP) and (protection.pure or pure):
         raise PolicyError(
             "intervals of a model are of normal noise, and Laplace noise is not: ask pets.DP(epsilon=…) of a "
-            "budget with a delta, without pure"
+            "budget with a delta, such as pets.Budget(epsilon=5, delta=1e-6), without pure"
         )
     if isinstance(protection, DP) and protection.within is not None:
         raise PolicyError("a model has no one distance to lie within; ask with pets.DP(epsilon=…), and see the quote")

@@ -397,6 +397,32 @@ def test_the_summary_names_noise_data_and_guarantee() -> None:
     assert repr(fit) == str(fit) == said
 
 
+def test_rows_that_do_not_count_are_told() -> None:
+    fit = session(MANY).fit(LINE, pets.DP(epsilon=1))
+    (said,) = [note for note in fit.notes if "are left out" in note]
+    assert all(name in said for name in ("cost", "age", "sex", "sick"))
+    whole = session(MANY).fit(pets.linear("los ~ C(ward) + died", data="p"), pets.DP(epsilon=1))
+    assert not any("are left out" in note for note in whole.notes)
+
+
+def test_a_forest_plot_has_each_coefficient_with_its_interval() -> None:
+    fit = session(MANY).fit(LINE, pets.DP(epsilon=1))
+    drawn = json.loads(fit.chart().to_json())
+    rows = [layer["data"]["values"] for layer in drawn["layer"]] if "data" in drawn["layer"][1] else None
+    rows = rows or [list(part) for part in drawn["datasets"].values()]
+    (found,) = [part for part in rows[:2] if len(part) > 1]
+    said = fit.table
+    assert [one["term"] for one in found] == list(fit.terms)[1:] and len(found) == 3
+    for one in found:
+        assert {name: said.loc[one["term"], name] for name in ("coefficient", "low", "high")} == {
+            name: one[name] for name in ("coefficient", "low", "high")
+        }
+        assert one["low"] < one["coefficient"] < one["high"]
+    assert fit.release.guarantee in drawn["title"]["subtitle"] and "DUMMY" not in drawn["title"]["text"]
+    invented = session(MANY).dummy().fit(LINE, pets.Exact())
+    assert json.loads(invented.plot().to_json())["title"]["text"].startswith("DUMMY")
+
+
 # ── before anything is spent ──────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -105,6 +105,8 @@ CASES = [
     Case(lambda: parsed("y ~ 2:a"), "leave it out", lambda: parsed("y ~ a")),
     Case(lambda: parsed("y ~ a ** 2"), "write columns, C(column), +, : and *", lambda: parsed("y ~ a * C(b)")),
     Case(lambda: parsed("y ~ log(a)"), "declare it in the schema", lambda: parsed("y ~ log_a")),
+    Case(lambda: parsed("y ~ a + I(a**2)"), "a power, compute in the data and", lambda: parsed("y ~ a + a2")),
+    Case(lambda: parsed("y ~ a + offset(log(days))"), "exposure='days'", lambda: parsed("y ~ a")),
     Case(lambda: parsed("y ~ a ~ b"), "one ~", lambda: parsed("y ~ a + b")),
     Case(lambda: parsed("y ~ a +"), "too many", lambda: parsed("y ~ a")),
     Case(lambda: parsed("y ~ 1"), "name a column", lambda: parsed("y ~ 1 + a")),

@@ -49,7 +49,11 @@ CASES = [
     Case(step(at=(0, 0, 0)), "give one for each", step()),
     Case(step(family="logistic"), "name another", step(family="logistic", outcome="ill")),
     Case(step(outcome="cost"), "bound it in the schema", step()),
-    Case(step(exposure="age", terms=("sex",)), "be its least value", step(exposure="days", terms=("sex",))),
+    Case(
+        step(exposure="age", terms=("sex",)),
+        "be its least value, above 0, such as 1",
+        step(exposure="days", terms=("sex",)),
+    ),
     Case(step(exposure="fine_days"), "a coarser step for it in the schema", step(exposure="days")),
     Case(step(outcome="many", exposure="days"), "raise its min in the schema", step(outcome="many")),
     Case(step(at=(2**33, 0), people=2**32), "state a smaller 'people'", step(at=(2**33, 0))),

@@ -32,7 +32,36 @@ def fit(model: Any = LINE, protection: Any = DP, budget: pets.Budget | None = No
     return lambda: opened(budget).fit(model, protection)
 
 
+EVENTS = pets.events("t")
+FIRST = {"age": EVENTS.first("age", by="y")}
+
+
+def chance(**yes: Any) -> Any:
+    return fit(pets.logistic("yes", ["age"], data=pets.people(of="t", **FIRST, **yes)))
+
+
 FITS = [
+    Case(
+        fit(pets.logistic("s", ["age"], data=ONE_ROW)),
+        "pets.people(of='t', yes=pets.events('t').where(pets.col('s') == 'c').exists(), …)",
+        chance(yes=EVENTS.where(pets.col("s") == "c").exists()),
+    ),
+    Case(
+        fit(pets.logistic("y", ["age"], data=ONE_ROW)),
+        "pets.people(of='t', yes=pets.events('t').where(pets.col('y') > 4).exists(), …)",
+        chance(yes=EVENTS.where(pets.col("y") > 4).exists()),
+    ),
+    Case(fit(protection=1), "write pets.DP(epsilon=1)", fit()),
+    Case(
+        lambda: pets.linear("y", ["age"], data=ROWS),  # type: ignore[arg-type]
+        "the rows themselves go into pets.Session(schema, rows)",
+        fit(),
+    ),
+    Case(
+        fit(budget=pets.Budget(epsilon=5)),
+        "such as pets.Budget(epsilon=5, delta=1e-6)",
+        fit(budget=pets.Budget(epsilon=5, delta=1e-6)),
+    ),
     Case(fit("y ~ age"), "pets.linear(", fit()),
     Case(fit(protection=pets.SDC("hes")), "pets.DP(epsilon=…)", fit()),
     Case(fit(protection=pets.DP(epsilon=1, pure=True)), "without pure", fit()),

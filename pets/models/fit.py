@@ -183,6 +183,8 @@ class Fit:
                 "greater squared length count less, which lowers the noise. Where the true line is not straight this "
                 "is another line than the ordinary one, which is weights=None."
             )
+        if self.design.references:
+            out.append(f"Coefficients of values are against {html_table.few(self.design.references)}.")
         if self.release.mechanism != "none":  # an exact release says so itself
             plan = self.release.plan
             out += clamped_columns(plan.fields, plan.measures[0].columns)

@@ -86,6 +86,13 @@ class Design:
         return _wide(name, self.domains[name], self.listed)
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """Of each column of values, the value against which the others' coefficients are: ``region[East]``."""
+        names = dict.fromkeys(name for one in self.columns for name in one.term)
+        listed = [name for name in names if isinstance(self.domains[name], (Boolean, Category)) or name in self.listed]
+        return tuple(f"{name}[{self.domains[name].decode(0)}]" for name in listed)
+
+    @property
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients: ``region[North]`` is against the first value that the schema lists."""
         return tuple(":".join(self._part(one, name) for name in one.term) or "intercept" for one in self.columns)

@@ -92,8 +92,8 @@ def exit_bins(asked: Exits, fields: Mapping[str, Domain], table: str) -> ExitBin
     if domain.origin < 0:
         raise QueryError(
             f"by the schema column {asked.time!r} can be {cut_json(domain.origin)}, and no survival time is before 0; "
-            f"state min: 0 in the schema, or leave such rows out: pets.query({table!r}).where(pets.col({asked.time!r}) "
-            f">= 0).with_columns(t=pets.max_of(pets.col({asked.time!r}), 0))"
+            f"state min: 0 in the schema, or leave such rows out: data.where(pets.col({asked.time!r}) >= 0)"
+            f".with_columns(t=pets.max_of(pets.col({asked.time!r}), 0))"
         )
     if asked.edges is None:
         count = min(domain.cells, asked.bins or 1)

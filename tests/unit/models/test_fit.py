@@ -405,6 +405,16 @@ def test_rows_that_do_not_count_are_told() -> None:
     assert not any("are left out" in note for note in whole.notes)
 
 
+def test_a_summary_names_what_values_are_held_against() -> None:
+    fit = session(MANY).fit(pets.linear("cost ~ age + C(region) * sick + C(grade)", data="p"), pets.DP(epsilon=2))
+    (said,) = [note for note in fit.notes if "are against" in note]
+    assert all(one in said for one in ("region[N]", "sick[False]", "grade[3]")) and "age" not in said
+    assert said in fit.summary() and said in fit._repr_html_()
+    assert not {"region[N]", "sick[False]", "grade[3]"} & set(fit.terms)
+    plain = session(MANY).fit(pets.linear("cost ~ age + los", data="p"), pets.DP(epsilon=2))
+    assert not any("are against" in note for note in plain.notes)
+
+
 def test_a_forest_plot_has_each_coefficient_with_its_interval() -> None:
     fit = session(MANY).fit(LINE, pets.DP(epsilon=1))
     drawn = json.loads(fit.chart().to_json())

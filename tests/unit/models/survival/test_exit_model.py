@@ -121,7 +121,7 @@ CASES = [
     Case(of(edges=range(2000)), "edges of bins", of(bins=24)),
     Case(of(edges=[5, 50]), "begin with 0", of(edges=[0, 50])),
     Case(of(edges=[0, "0.2", "0.4", 50]), "leave one of these edges out", of(edges=[0, "0.4", 50])),
-    Case(of("early"), "pets.query('t').where(pets.col('early') >= 0).with_columns(t=pets.max_of(pets.col('early'), 0))",
+    Case(of("early"), "data.where(pets.col('early') >= 0).with_columns(t=pets.max_of(pets.col('early'), 0))",
          of("t", data=pets.query("t").where(pets.col("early") >= 0).with_columns(t=pets.max_of(pets.col("early"), 0)))),
     Case(of("arm"), "the time of a survival curve is a number", of()),
     Case(of(event="arm"), "is a boolean", of()),

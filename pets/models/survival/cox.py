@@ -13,7 +13,7 @@ from pets.common.arguments import plain_arguments, plain_fields
 from pets.dp.calibrate import calibrate
 from pets.errors import QueryError
 from pets.models.forecast import SIZES, ErrorForecast
-from pets.models.survival.covariates import Covariates, check_covariates
+from pets.models.survival.covariates import Covariates, Judged, check_covariates
 from pets.models.survival.exit_model import NAME, ExitModel
 from pets.models.survival.forecast import EVENTS
 from pets.models.survival.hazards import Hazards
@@ -51,19 +51,17 @@ class Cox(ExitModel[Hazards]):
         bins, size = measure.levels
         deviation = calibrate(plan, protection, budget).scales[0] / UNIT if isinstance(protection, DP) else 1e-9
         count = len(covariates.design)
-        noise, sampling = [], []
+        noise, sampling, health = list[tuple[float, ...]](), list[tuple[float, ...]](), list[float]()
         for rows in SIZES:
             each = rows / count
             others = np.full(size, (1 - EVENTS) * each / size)
-            made = partial(
-                [Streams(np.full(bins, EVENTS * each / bins), others, deviation)] * count,
-                covariates.design,
-                np.zeros(bins),
-            )
-            noise.append(tuple(np.sqrt(np.diag(made.noise)).tolist()))
-            sampling.append(tuple(np.sqrt(np.diag(made.sampling)).tolist()))
-        health = (math.inf,) * len(SIZES)
-        return ErrorForecast(tuple(map(str, covariates.terms)), tuple(noise), tuple(sampling), health)
+            patterns, wide = [Streams(np.full(bins, EVENTS * each / bins), others, deviation)] * count, np.zeros(bins)
+            enough = Judged(covariates, patterns, wide).enough
+            made = partial(patterns, covariates.design, wide)
+            for out, spread in ((noise, made.noise), (sampling, made.sampling)):
+                out.append(tuple(np.sqrt(np.diag(spread)).tolist()) if enough else (math.inf,) * len(covariates.terms))
+            health.append(math.inf if enough else 0.0)
+        return ErrorForecast(tuple(map(str, covariates.terms)), tuple(noise), tuple(sampling), tuple(health))
 
     def of(self, release: Release) -> Hazards:
         """The fit that follows from the answer."""
@@ -89,8 +87,9 @@ def cox(
     ('arm', 'sex')
 
     Args:
-        time, event, data, edges, bins: as of :func:`pets.kaplan_meier`. Of fewer than 12 bins hazard ratios are drawn
-            towards 1.
+        time, event, data, edges, bins: as of :func:`pets.kaplan_meier`. In wide bins hazard ratios are drawn towards 1,
+            and bins in which hardly anybody is left are noise alone: end them where people do. Under noise nothing is
+            given where either would keep the intervals from holding.
         covariates: the columns whose hazard ratios are asked for; a category's are against the first value that the
             schema lists.
 

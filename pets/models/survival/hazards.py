@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from pets.common import html_table
 from pets.common.integers import Floats
-from pets.models.survival.covariates import Covariates
+from pets.models.survival.covariates import Covariates, Judged
 from pets.models.survival.estimate import CLEAR, Z
 from pets.models.survival.exit_fit import ExitFit
-from pets.models.survival.partial import Partial, partial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,53 +47,19 @@ class Hazards(ExitFit):
         return tuple(map(str, self.covariates.terms))
 
     @cached_property
-    def _rare(self) -> tuple[bool, ...]:
-        """Whether hardly anybody with a term's value, or nobody told apart from the noise, had the event."""
-        return tuple(
-            term.level is not None and self._few(self.covariates.design[:, at] > 0)
-            for at, term in enumerate(self.covariates.terms)
-        )
-
-    def _few(self, among: Any) -> bool:
-        chosen = [one for one, there in zip(self.streams, among, strict=True) if there]
-        events = sum(float(one.events.sum()) for one in chosen)
-        noise = math.sqrt(sum(float(one.covariance(one.bins).sum()) for one in chosen))
-        return events < CLEAR * noise if noise else events <= 0
-
-    @cached_property
-    def _lost(self) -> tuple[str, ...]:
-        """Covariates whose first value, against which the others are, hardly anybody with the event had."""
-        out = []
-        for name in self.model.by:
-            own = [
-                at for at, term in enumerate(self.covariates.terms) if term.column == name and term.level is not None
-            ]
-            if own and self._few(self.covariates.design[:, own].sum(axis=1) == 0):
-                out.append(name)
-        return tuple(out)
-
-    @cached_property
-    def _solved(self) -> tuple[Partial | None, list[int]]:
-        """The fit, and the places of the terms that are in it."""
-        kept = [at for at, rare in enumerate(self._rare) if not rare]
-        if self._lost or not kept:
-            return None, []
-        design = self.covariates.design
-        gone = [at for at, rare in enumerate(self._rare) if rare]
-        there = [at for at, row in enumerate(design) if not row[gone].any()]
-        wide = np.array([float(value is None) for value in self.bins.values])
-        found = partial([self.streams[at] for at in there], design[np.ix_(there, kept)], wide)
-        return (found, kept) if found.settled else (None, [])
+    def _judged(self) -> Judged:
+        """Which coefficients are given."""
+        return Judged(self.covariates, self.streams, np.array([float(value is None) for value in self.bins.values]))
 
     @property
     def estimable(self) -> bool:
         """Whether there are coefficients; :attr:`notes` say why not."""
-        return self._solved[0] is not None
+        return self._judged.solved[0] is not None
 
     @cached_property
     def _own(self) -> tuple[Floats, Floats, Floats]:
         """Coefficients, and their covariances by noise and by sampling; NaN for those that are not given."""
-        found, kept = self._solved
+        found, kept = self._judged.solved
         count = len(self.terms)
         beta, noise, sampling = np.full(count, np.nan), np.full((count, count), np.nan), np.full((count, count), np.nan)
         if found is not None:
@@ -137,18 +102,12 @@ class Hazards(ExitFit):
     def notes(self) -> tuple[str, ...]:
         """What a reader must know, from released numbers alone."""
         out = []
-        gone = [name for name, rare in zip(self.terms, self._rare, strict=True) if rare]
-        few = "no events" if self.exact else f"fewer events than {CLEAR:g} standard deviations of the noise on them"
-        if self._lost:
-            names = " and ".join(map(repr, self._lost))
-            out.append(
-                f"No coefficients: {few} with the first value of {names}, against which the others are; leave it out, "
-                "or ask with more epsilon."
-            )
+        gone = [name for name, rare in zip(self.terms, self._judged.rare, strict=True) if rare]
+        if self._judged.why:
+            out.append(f"No coefficients: {self._judged.why}")
         elif gone:
+            few = "no events" if self.exact else f"fewer events than {CLEAR:g} standard deviations of the noise on them"
             out.append(f"No coefficient of {html_table.few(gone)}: {few}; who has such a value is left out of the fit.")
-        elif not self.estimable:
-            out.append("No coefficients: the counts do not determine them; take fewer covariates, or more epsilon.")
         if self.estimable and np.nanmax(self.table["noise_share"].to_numpy()) > MUCH:
             out.append("More than half of some variance is noise: such coefficients are drawn towards 0.")
         out.append("Hazards are taken to be proportional; nothing here tests that.")

@@ -3,7 +3,8 @@
 Cox 1972. Those at risk in a bin are those who are there when it begins, less half of those who leave it (of those lost:
 in a bin of several values): with ties this is Efron's 1977 mean of the risk sets that the events might have met one by
 one, which exact counts get as it stands. The noise moves the score; the coefficients follow by the inverse of the
-information (the delta method), in which each count enters wherever it stands.
+information (the delta method), in which each count enters wherever it stands. A pattern leaves the likelihood, as if
+lost from sight, where few are at risk in it beside the noise on their number: from there on noise decides.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pets.common.integers import Floats
+from pets.models.survival.estimate import FIRM, ended
 from pets.models.survival.streams import Streams
 
+APART = 20.0
+"""Log hazards of two patterns that lie further from each other are those of a covariate that separates the events."""
 STEPS = 50
 CLOSE = 1e-11
 """Newton's steps end where none is longer."""
@@ -60,6 +64,7 @@ def partial(patterns: Sequence[Streams], design: Floats, wide: Floats) -> Partia
         if np.abs(step).max() <= CLOSE:
             settled = True
             break
+    settled = settled and bool(np.ptp(design @ beta) <= APART)
     inverse = np.linalg.pinv(information).astype(np.float64)
     noise = np.zeros_like(inverse) if exact else inverse @ _noise(patterns, counts, design, beta) @ inverse.T
     return Partial(beta, noise, inverse, settled)
@@ -70,24 +75,28 @@ class Counts:
     """What the likelihood is made of, pattern by bin.
 
     Attributes:
-        events: of each pattern in each bin.
-        risk: who is there when a bin begins, less half of those who are lost in a wide one.
+        events: of each pattern in each bin up to where enough are at risk in it.
+        risk: who is there when a bin begins, less half of those who are lost in a wide one, up to there.
         wide: by bin 1 where that is so.
+        seen: of each pattern 1 in each bin up to there, else 0.
     """
 
     events: Floats
     risk: Floats
     wide: Floats
+    seen: Floats
 
     @classmethod
     def of(cls, patterns: Sequence[Streams], wide: Floats) -> Counts:
         """Of these patterns."""
         bins = len(wide)
         lost = np.array([one.others[:bins] for one in patterns])
+        seen = np.array([np.arange(bins) < ended(one, FIRM) for one in patterns]).astype(np.float64)
         return cls(
-            np.array([one.events for one in patterns]),
-            np.array([one.at_risk for one in patterns]) - wide * lost / 2,
+            seen * np.array([one.events for one in patterns]),
+            seen * (np.array([one.at_risk for one in patterns]) - wide * lost / 2),
             wide,
+            seen,
         )
 
     @property
@@ -136,8 +145,8 @@ def _noise(patterns: Sequence[Streams], counts: Counts, design: Floats, beta: Fl
     """The covariance that noise makes of the score."""
     _, total, there, mean = counts.means(design, beta)
     out = np.zeros((len(beta), len(beta)))
-    for x, one in zip(design, patterns, strict=True):
-        beyond = np.where(there, x[:, None] - mean, 0.0)
+    for x, one, seen in zip(design, patterns, counts.seen, strict=True):
+        beyond = np.where(there & (seen > 0), x[:, None] - mean, 0.0)
         own = np.where(there, counts.died / total, 0.0) * np.exp(x @ beta) * beyond
         so_far = np.cumsum(own, axis=1)
         later = np.repeat(so_far[:, -1:], len(one.others) - one.bins, axis=1)

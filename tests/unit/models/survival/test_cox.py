@@ -160,6 +160,67 @@ def test_whole_numbers_are_covariates_as_they_are() -> None:
     assert found.terms == ("dose",) and abs(found.coefficients["dose"] + 0.3) < 4 * found.table.error.iloc[0]
 
 
+def doses(dose: Any, died: Any, time: Any = None, by: str = "dose", **more: Any) -> pets.Session:
+    draw = np.random.default_rng(7)
+    count = len(dose)
+    time = np.minimum(draw.exponential(60, count), draw.uniform(20, 120, count)) if time is None else time
+    rows = pd.DataFrame({"days": np.minimum(time, 119).astype(int), "died": died, "dose": dose})
+    columns = {"days": pets.Integer(0, 119), "died": pets.Boolean(), "dose": pets.Integer(0, 3)}
+    schema = pets.Schema({"t": pets.Table(pets.Unit(None), columns, people=20_000)})
+    policy = pets.Policy(allow_unbounded=True)
+    return pets.Session(schema, {"t": rows}, budget=pets.Budget(epsilon=99, delta=1e-6), policy=policy, progress=False)
+
+
+BY_DOSE = pets.cox("days", "died", ["dose"], data="t", bins=24)
+
+
+def test_a_number_with_a_rare_value_has_no_ratio_under_noise_and_its_remedy_works() -> None:
+    draw = np.random.default_rng(5)
+    dose, died = draw.choice(4, 6000, p=[0.96, 0.03, 0.005, 0.005]), draw.random(6000) < 0.6
+    asked = doses(dose, died)
+    found = asked.fit(BY_DOSE, pets.DP(epsilon=1))
+    assert not found.estimable and found.table.ratio_low.isna().all()
+    assert found.notes[0].startswith("No coefficients: some value of 'dose' has fewer events than 8 standard")
+    assert asked.fit(BY_DOSE, pets.DP(epsilon=30)).estimable and asked.fit(BY_DOSE, pets.Total()).estimable
+    nobody = doses(dose, np.zeros(6000, dtype=bool))
+    assert not nobody.fit(BY_DOSE, pets.DP(epsilon=1)).estimable
+    assert "epsilon" not in nobody.fit(BY_DOSE, pets.Total()).notes[0]
+
+
+def test_bins_that_end_long_after_people_do_give_no_ratio_and_earlier_ones_do() -> None:
+    draw = np.random.default_rng(5)
+    dose, time = draw.integers(0, 4, 4000), draw.exponential(2, 4000)
+    asked = doses(dose, np.ones(4000, dtype=bool), time)
+    far = asked.fit(BY_DOSE, pets.DP(epsilon=1))
+    assert not far.estimable and "edges that lie closer together where people leave" in far.notes[0]
+    near = pets.cox("days", "died", ["dose"], data="t", edges=range(8))
+    assert not asked.fit(near, pets.DP(epsilon=1)).estimable, "half of those at risk leave in a bin"
+    time = draw.exponential(60, 4000)
+    slow = doses(dose, time < 119, time)
+    few = slow.fit(BY_DOSE, pets.DP(epsilon=0.1))
+    assert not few.estimable and "less than half of the events" in few.notes[0]
+    assert slow.fit(BY_DOSE, pets.DP(epsilon=2)).estimable
+
+
+def test_a_pattern_leaves_the_likelihood_where_few_of_it_are_at_risk() -> None:
+    events, others = np.full(6, 40.0), np.append(np.full(6, 40.0), 400)
+    gone = replace(Streams(events, others, 8.0), others=np.array([300.0, 300, 300, 0, 0, 0, 0]))
+    gone = replace(gone, events=np.array([40.0, 40, 40, 0, 0, 9]))  # nine who are noise
+    left = [Streams(events, others, 8.0), gone]
+    design, wide = np.array([[0.0], [1.0]]), np.ones(6)
+    found = partial(left, design, wide)
+    more = partial([left[0], replace(gone, events=np.array([40.0, 40, 40, 0, 9, 0]))], design, wide)
+    assert found.settled and np.allclose(found.coefficients, more.coefficients, atol=0.02)
+
+
+def test_an_exact_number_that_separates_the_events_has_no_ratio() -> None:
+    draw = np.random.default_rng(5)
+    dose = draw.integers(0, 4, 4000)
+    for only in (0, 3):
+        found = doses(dose, (dose == only) & (draw.random(4000) < 0.5)).fit(BY_DOSE, pets.Total())
+        assert not found.estimable and found.notes[0].endswith("do not determine them; take fewer covariates.")
+
+
 def test_a_quote_forecasts_the_errors_and_spends_nothing() -> None:
     asked = three(10_000, 3333)
     quote = asked.quote_fit(MODEL, pets.DP(epsilon=1))

@@ -213,6 +213,16 @@ def test_a_pattern_leaves_the_likelihood_where_few_of_it_are_at_risk() -> None:
     assert found.settled and np.allclose(found.coefficients, more.coefficients, atol=0.02)
 
 
+def test_newton_s_steps_that_end_far_out_have_not_settled() -> None:
+    """All events are of one pattern: there 1 - exp(-37) is 1 to a computer, and a step has length 0."""
+    for seed in range(5):
+        draw = np.random.default_rng(seed)
+        left = [
+            Streams(draw.integers(1, 40, 12) * (1.0 * at), draw.integers(5, 60, 13).astype(float), 0.0) for at in (0, 1)
+        ]
+        assert not partial(left, np.array([[0.0], [1.0]]), np.zeros(12)).settled
+
+
 def test_an_exact_number_that_separates_the_events_has_no_ratio() -> None:
     draw = np.random.default_rng(5)
     dose = draw.integers(0, 4, 4000)

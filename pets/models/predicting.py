@@ -30,7 +30,7 @@ def summed(design: Design, coefficients: Floats, frame: pd.DataFrame) -> Floats:
             if name in one.levels:
                 part = np.where(np.isnan(part), np.nan, part == one.levels[name])
             product = product * part
-        out = out + coefficient * product
+        out = out + np.where(product == 0, 0.0, coefficient * product)  # (one that is not given says nothing of 0)
     return out
 
 

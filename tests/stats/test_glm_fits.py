@@ -20,9 +20,8 @@ import pytest
 import pets
 from pets.dp.calibrate import calibrate
 from pets.models.glm import newton
-from pets.models.glm.fit import turned
 from pets.models.glm.groups import Start
-from pets.models.glm.newton import STEPS, Found, Sums, combined, on_grid
+from pets.models.glm.newton import STEPS, Found, Sums, combined, on_grid, settled, turned
 from pets.models.glm.stepping import shares, step_of_query
 from pets.plan.fitted.newton import Step
 from pets.plan.plan import make_plan
@@ -124,7 +123,8 @@ def fitted(draw: np.random.Generator, family: str, x: Any, y: Any, epsilon: floa
         scale = calibrate(make_plan(query, SCHEMA), pets.DP(rho=parts[place + 1]), BUDGET).scales[0]
         steps.append(Sums.of(step, noisy(draw, step, measured(step, family, x, y), scale), scale))
         at = steps[-1].next()
-    return start, combined(steps)
+    found = combined(steps)
+    return start, found if found.why else settled(found, step.design, start.hidden)
 
 
 def of_rows(family: str, x: Any, y: Any, radius: float) -> Any:
@@ -199,7 +199,7 @@ def test_intervals_hold_as_often_as_they_say(family: str, count: int, epsilon: f
     found = held(family, count, epsilon, 100)
     assert fair(found.both, found.health, 100), found
     assert fair(found.noise, found.health, 100), found
-    assert found.refused <= 5
+    assert found.refused <= 10
 
 
 @pytest.mark.parametrize(("family", "count", "epsilon"), [("logistic", 10_000, 1.0), ("poisson", 10_000, 3.0)])
@@ -251,6 +251,23 @@ def test_noise_is_small_beside_sampling_where_it_was_measured_so() -> None:
     assert held("poisson", 70_000, 1.0, 6).ratio <= 1.4
 
 
+@pytest.mark.parametrize(("family", "size"), [("logistic", 3.0), ("logistic", 16.0), ("poisson", 2.0)])
+def test_large_coefficients_are_refused_or_their_intervals_hold(
+    family: str, size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one number, on columns from -1 to 1: one of 16 is not reached in four steps."""
+    line = LINES[family].copy()
+    line[1] = size
+    monkeypatch.setitem(LINES, family, line)
+    looks = 40
+    found = held(family, 10_000, 3.0, looks, seed=round(size))
+    if size == 16.0:
+        assert found.refused >= looks - 2
+    if found.refused < looks - 2:
+        slack = 3 * math.sqrt(0.05 * 0.95 / (looks - found.refused) / 4)
+        assert found.both.mean() >= 0.93 - slack and found.both.min() >= 0.9 - 2 * slack, found
+
+
 @pytest.mark.parametrize("left_out", ["of the scores", "what the trapezoid misses"])
 def test_an_interval_that_forgets_a_noise_is_found_out(left_out: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = newton.combined
@@ -269,7 +286,7 @@ def test_an_interval_that_forgets_a_noise_is_found_out(left_out: str, monkeypatc
 
 def own_information(steps: Any) -> Found:
     """Every step joins with its own information: what models.md calls a trap."""
-    last, p = steps[-1], 8
+    p = 8
     normal, target = np.zeros((p, p)), np.zeros(p)
     for one in steps:
         here, variance = one.lifted, float(np.mean(one.score_noise**2))
@@ -277,4 +294,4 @@ def own_information(steps: Any) -> Found:
         target += here @ (one.score + here @ one.at) / variance
     found = newton.combined(steps)
     beta = np.asarray(np.linalg.solve(normal, target), dtype=np.float64)
-    return Found(beta, np.linalg.inv(normal), np.linalg.inv(last.lifted), found.health, found.direction)  # type: ignore[arg-type]
+    return replace(found, coefficients=beta, noise=np.linalg.inv(normal), rest=np.zeros((2, p)))

@@ -18,9 +18,9 @@ from pets.common.codec import Json
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError
 from pets.models import saving
-from pets.models.glm.newton import Found
+from pets.models.glm.newton import DOUBTFUL, Found, turned
 from pets.models.glm.stepping import Progress, of_same_rows
-from pets.models.least_squares import POOR, back, scale
+from pets.models.least_squares import POOR
 from pets.models.new_rows import frame_of
 from pets.models.predicting import summed, values_of
 from pets.models.regression import Regression, regression_of
@@ -97,7 +97,7 @@ class GlmFit:
     @cached_property
     def hidden(self) -> tuple[str, ...]:
         """Terms whose coefficients are not given: of groups in which every outcome may be the same."""
-        return tuple(self.terms[place] for place in self._progress.start.hidden)
+        return tuple(self.terms[place] for place in self._progress.hidden)
 
     @cached_property
     def _own(self) -> tuple[Floats, Floats, Floats]:
@@ -124,8 +124,19 @@ class GlmFit:
     def _given(self) -> Floats:
         """The coefficients that are given; NaN for the others."""
         beta = self._own[0].copy()
-        beta[list(self._progress.start.hidden)] = np.nan
+        beta[list(self._progress.hidden)] = np.nan
         return beta
+
+    @property
+    def _capped(self) -> int | None:
+        """The greatest outcome, where the mean of a row within the public ranges would pass it."""
+        domain: Any = self.design.domains[self.design.outcome]
+        most = int(getattr(domain, "origin", 0)) + domain.cells - 1
+        above: dict[tuple[str, ...], float] = {}
+        for one, size in zip(self.design.columns, self._found.coefficients, strict=True):
+            reach = size if not one.term else abs(size) if one.monomial[0] else max(size, 0.0)
+            above[one.term] = max(above.get(one.term, -math.inf), float(reach))  # (a row has one value of a category)
+        return most if self.model.kind == "poisson" and sum(above.values()) > math.log(most) else None
 
     @property
     def coefficients(self) -> dict[str, float]:
@@ -134,10 +145,12 @@ class GlmFit:
 
     @property
     def covariance(self) -> pd.DataFrame:
-        """The covariance of the coefficients, of noise and sampling together."""
+        """The covariance of the coefficients, of noise and sampling together; NaN for those that are not given."""
         import pandas as pd
 
-        return pd.DataFrame(self._own[1] + self._own[2], index=list(self.terms), columns=list(self.terms))
+        gone = np.isnan(self._given)
+        both = np.where(gone | gone[:, None], np.nan, self._own[1] + self._own[2])
+        return pd.DataFrame(both, index=list(self.terms), columns=list(self.terms))
 
     @property
     def rows(self) -> float:
@@ -182,12 +195,26 @@ class GlmFit:
             named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
             where = "" if self._progress.why else f", {named} above all"
             rest = "" if self.exact else "; what was asked stays charged"
-            out.append(f"No coefficients: {found.why}{where}. Take fewer terms or more rows, or more epsilon{rest}.")
+            remedy = "Take fewer terms or more rows, or more epsilon"
+            if found.unsettled:
+                remedy = "State tighter bounds in the schema, or take the term out"
+            out.append(f"No coefficients: {found.why}{where}. {remedy}{rest}.")
         elif self.hidden:
             terms = ", ".join(map(repr, self.hidden))
             out.append(
                 f"Not given: {terms}. In one of these groups, or in the one that they are held against, all outcomes "
                 "may be the same, and then no coefficient is the best one; join small groups, or leave the term out."
+            )
+        if not found.why and found.unsettled > DOUBTFUL:
+            out.append(
+                f"The steps have nearly settled: what they leave is up to {found.unsettled:.2g} errors, which the "
+                "intervals hold; tighter bounds in the schema let them settle."
+            )
+        if not found.why and not self.exact and (top := self._capped) is not None:
+            out.append(
+                f"At ends of the schema's ranges the mean passes {top:,}, the greatest outcome. Under noise the mean "
+                f"of such rows counts as {top:,}: where there are any, this is another fit than Poisson's. Raise the "
+                "outcome's max in the schema, or state tighter bounds of the terms."
             )
         if not found.why and found.health < POOR:
             out.append(
@@ -227,7 +254,7 @@ class GlmFit:
 
         ``data``: a data frame, or a mapping, with the columns of the terms, and of the exposure where there is one.
         Numbers are moved between the schema's bounds first, as those of the fit were. A row without a value in one of
-        them has NaN; so have rows of a group whose coefficient is not given.
+        them has NaN; so have rows that a coefficient which is not given enters: all, where that is the intercept.
 
         Raises:
             UserError: for a column that is missing, or a value that the schema does not list.
@@ -249,9 +276,17 @@ class GlmFit:
         return np.column_stack([1 - mean, mean])
 
     def predict(self, data: Any) -> Any:
-        """Of a logistic regression whether true is more likely than not; of a Poisson regression the mean."""
+        """Of a logistic regression whether true is more likely than not; of a Poisson regression the mean.
+
+        Of rows whose mean is NaN nothing is said: ``pd.NA``, in an array of nullable booleans, or NaN.
+        """
         mean = self.predict_mean(data)
-        return mean >= 0.5 if self.model.kind == "logistic" else mean
+        if self.model.kind != "logistic":
+            return mean
+        import pandas as pd
+
+        known = ~np.isnan(mean)
+        return pd.array([bool(one >= 0.5) if told else pd.NA for one, told in zip(mean, known, strict=True)], "boolean")
 
     def score(self, data: Any) -> float:
         """How well it predicts rows with an outcome: the share that is right, or of the deviance that is explained."""
@@ -335,12 +370,6 @@ class GlmFit:
     def load(cls, path: str | Path) -> GlmFit:
         """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
         return cls.from_json(saving.load(path))
-
-
-def turned(design: Design) -> Floats:
-    """From coefficients of columns from -1 to 1 to those of the columns' own units; the outcome stays as it is."""
-    turn, _ = back(design)
-    return np.asarray(turn / float(scale(design, design.outcome)[1] * design.weight(design.outcome).largest))
 
 
 def _deviance(y: Floats, mean: Floats) -> float:

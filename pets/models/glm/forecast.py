@@ -9,8 +9,7 @@ import numpy as np
 
 from pets.dp.calibrate import calibrate
 from pets.models.forecast import SIZES, ErrorForecast, even
-from pets.models.glm.fit import turned
-from pets.models.glm.newton import Sums, on_grid
+from pets.models.glm.newton import Sums, on_grid, turned
 from pets.models.glm.stepping import shares, step_of_query
 from pets.plan.plan import make_plan
 from pets.protection.budget import Budget

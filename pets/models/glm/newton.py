@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pets.common.integers import Floats, Ints
-from pets.models.least_squares import FEW
-from pets.plan.fitted.design import times
+from pets.models.least_squares import FEW, back, scale
+from pets.plan.fitted.design import Design, times
 from pets.plan.fitted.newton import Step
 from pets.query_model.nodes.newton import GRID, MOST
 
 STEPS = 4
 """Of a fit under noise."""
+UNSETTLED = "the steps have not settled, since a term separates the outcomes or the schema's ranges are wide"
 FAR = 3.0
 """The longest move of one step."""
+SETTLED, DOUBTFUL = 1.0, 0.5
+"""What the steps have not reached yet, in errors: above the first no coefficient is given, above the second a note."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class Found:
         health: κ, the least eigenvalue of the information over what noise alone makes of it; infinite without noise.
         direction: of that eigenvalue.
         why: why no coefficient is given (``""``: they are).
+        rest: about how far the coefficients still are from where more steps would lead, told in two ways.
+        unsettled: the greatest part of that in the columns' own units, in errors, of the coefficients that are given.
     """
 
     coefficients: Floats
@@ -121,6 +126,14 @@ class Found:
     health: float
     direction: Floats
     why: str = ""
+    rest: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    unsettled: float = 0.0
+
+
+def turned(design: Design) -> Floats:
+    """From coefficients of columns from -1 to 1 to those of the columns' own units; the outcome stays as it is."""
+    turn, _ = back(design)
+    return np.asarray(turn / float(scale(design, design.outcome)[1] * design.weight(design.outcome).largest))
 
 
 def combined(steps: Sequence[Sums]) -> Found:
@@ -151,7 +164,40 @@ def combined(steps: Sequence[Sums]) -> Found:
     beta: Floats = np.asarray(np.linalg.solve(normal, target), dtype=np.float64)
     inverse: Floats = np.asarray(np.linalg.inv(information), dtype=np.float64)
     bent = inverse @ last.moved(beta - last.at)
-    return Found(beta, np.linalg.inv(normal) + bent @ bent.T, inverse, health, directions[:, 0])
+    rest = _rest(steps, first - last.at, inverse @ information, inverse)
+    return Found(beta, np.linalg.inv(normal) + bent @ bent.T, inverse, health, directions[:, 0], rest=rest)
+
+
+def _rest(steps: Sequence[Sums], d: Floats, same: Floats, inverse: Floats) -> Floats:
+    """About what the steps leave, in two ways, a row each: after the last move ``d``, and where d were as it should be.
+
+    Newton's method leaves half of what the information changes along a move. The last two informations tell how it
+    changes, which is taken to go on alike: over d, and over what the move before left. d has noise of its own, and is
+    no proof of having arrived where that made it short.
+    """
+    if len(steps) < 2:
+        return np.zeros((2, len(d)))
+    before = steps[-2]
+    move = steps[-1].at - before.at
+    turn = same - inverse @ before.lifted
+    moved = max(float(np.linalg.norm(move)), 2.0**-GRID)
+    return np.array([turn @ one * (float(np.linalg.norm(one)) / moved / 2) for one in (d, turn @ move / 2)])
+
+
+def settled(found: Found, design: Design, hidden: Sequence[int]) -> Found:
+    """The fit with twice what its steps leave in its errors; none where that passes an error.
+
+    Args:
+        hidden: places of coefficients that are not given anyhow.
+    """
+    turn = turned(design)
+    away = np.abs(found.rest @ turn.T).max(axis=0) / np.sqrt(np.diag(turn @ (found.noise + found.sampling) @ turn.T))
+    away[list(hidden)] = 0.0
+    most = float(away.max())
+    if not most <= SETTLED:
+        nothing = np.empty((0, 0))
+        return Found(np.empty(0), nothing, nothing, found.health, away, UNSETTLED, unsettled=most)
+    return replace(found, noise=found.noise + 2 * found.rest.T @ found.rest, unsettled=most)
 
 
 def exact(last: Sums) -> Found:

@@ -91,6 +91,17 @@ class Glm(Regression[GlmFit]):
         count = len(step_of_query(self.query, schema).design.columns)
         make_plan(self.asked((MOST_AT << GRID,) * count, schema, fine=False), schema)
 
+    def check_noise(self, schema: Schema, protection: Protection) -> None:
+        """Refuse a Poisson regression of what is 0 or 1 under noise: there no mean may pass 1, so it is another fit."""
+        domain: Any = make_plan(self.query, schema).fields[self.outcome]
+        most = getattr(domain, "origin", 0) + domain.cells - 1
+        if self.kind == "poisson" and isinstance(protection, DP) and most <= 1:
+            raise QueryError(
+                f"under noise no mean of a Poisson regression passes its greatest outcome, and that of "
+                f"{self.outcome!r} is 1, which means of it could pass; take pets.logistic, or an exact fit where the "
+                "policy allows it"
+            )
+
     def questions(
         self, schema: Schema, protection: Protection, rho: Callable[[DP], float]
     ) -> tuple[tuple[Query, Protection], ...]:
@@ -102,7 +113,8 @@ class Glm(Regression[GlmFit]):
         return ((start, each[0]), *((step, one) for one in each[1 : 2 if fine else None]))
 
     def _each(self, schema: Schema, protection: Protection, rho: Callable[[DP], float]) -> list[Protection]:
-        """What protects each question."""
+        """What protects each question; refuses what :meth:`check_noise` refuses."""
+        self.check_noise(schema, protection)
         if not isinstance(protection, DP):
             return [protection] * (MOST + 2)
         whole = rho(protection)
@@ -129,6 +141,7 @@ class Glm(Regression[GlmFit]):
 
     def forecast(self, schema: Schema, protection: Protection, budget: Budget) -> ErrorForecast:
         """The standard errors of its coefficients, where every second outcome is true, or half of the greatest one."""
+        self.check_noise(schema, protection)
         return forecast(self, schema, protection, budget)
 
     def to_json(self) -> Json:

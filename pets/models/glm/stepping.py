@@ -12,8 +12,8 @@ import numpy as np
 
 from pets.common.integers import Floats
 from pets.errors import UserError
-from pets.models.glm.groups import Start
-from pets.models.glm.newton import STEPS, Found, Sums, combined, exact, on_grid
+from pets.models.glm.groups import Start, products
+from pets.models.glm.newton import STEPS, Found, Sums, combined, exact, on_grid, settled
 from pets.plan.blocks import MAX_SUM
 from pets.plan.fitted.newton import Step, step_of
 from pets.query_model.nodes.newton import GRID, Newton
@@ -137,6 +137,13 @@ class Progress:
         return Start.of(step, release.values.tolist(), _deviation(release), asked)
 
     @cached_property
+    def hidden(self) -> tuple[int, ...]:
+        """By place in the design, what is not given: of groups whose outcomes may all be the same."""
+        if self.fine or len(self.releases) == 1:
+            return self.start.hidden
+        return tuple(sorted({*self.start.hidden, *products(self.step.design, self.sums[0], self.model.kind)}))
+
+    @cached_property
     def why(self) -> str:
         """Why no step is worth its price (``""``: it is)."""
         start = self.start
@@ -182,10 +189,11 @@ class Progress:
         if self.why:
             return Found(np.empty(0), nothing, nothing, math.nan, np.eye(p)[0], self.why)
         if not self.fine:
-            return combined(self.sums)
+            found = combined(self.sums)
+            return found if found.why else settled(found, self.step.design, self.hidden)
         found = exact(self.sums[-1])
-        settled = found.why or self._still(self.sums[-1].next())
-        if not settled:
+        arrived = found.why or self._still(self.sums[-1].next())
+        if not arrived:
             why = "the steps do not settle: a number among the terms separates the outcomes"
             return Found(np.empty(0), nothing, nothing, math.inf, found.direction, why)
         return found

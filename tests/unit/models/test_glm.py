@@ -321,8 +321,9 @@ def test_the_quote_foresees_the_errors() -> None:
     frame["died"] = draw.random(count) < 0.5
     for name in set(COLUMNS) - set(frame):
         frame[name] = None if COLUMNS[name].nullable else ("a" if name == "ward" else 5)
+    frame["falls"] = np.minimum(draw.poisson(7.5, count), 30)
     asked = session(frame)
-    for model in (MODEL, pets.poisson("died ~ age + sick", data="p")):
+    for model in (MODEL, pets.poisson("falls ~ age + sick", data="p")):
         foreseen = asked.quote_fit(model, pets.DP(epsilon=1)).table
         told = asked.fit(model, pets.DP(epsilon=1)).table
         assert (np.abs(told["noise"] / foreseen["noise_at_10000"] - 1) < 0.25).all(), (told, foreseen)

@@ -111,11 +111,13 @@ class Curves(ExitFit):
 
         One row a group, and one for each further group's difference from the first; ``error``, the 95 % interval and p
         hold both the choice of people and the noise, ``noise_share`` is noise² over error². NaN: before the horizon the
-        curve ends, or fewer are at risk than 8 standard deviations of the noise on their number.
+        curve ends, or fewer are at risk than 8 standard deviations of the noise on their number. ``horizon`` is the
+        mean's, and ``known_to`` the last to which there is one.
 
         Args:
-            horizon: one of the edges; left out, the last up to which every group has a mean. Name one beforehand: where
-                the noise has a part in choosing it, intervals hold a little less often than they say.
+            horizon: one of the edges; left out, the last up to which every group has a mean, at most the largest time.
+                Name one beforehand: where the noise has a part in choosing it, intervals hold a little less often than
+                they say.
 
         Raises:
             UserError: for a horizon that is no edge.
@@ -134,6 +136,9 @@ class Curves(ExitFit):
             rows[f"{name} − {self.groups[0]}"] = (one[0] - first[0], one[1] + first[1], one[2] + first[2])
         told = [self._told(*one, test=at >= len(found)) for at, one in enumerate(rows.values())]
         table = pd.DataFrame(told, index=pd.Index(list(rows), name=", ".join(self.model.by) or None))
+        known = [float(self.edges[one]) for one in self._known]
+        table["horizon"] = float(self.edges[last])
+        table["known_to"] = known + [min(known[0], one) for one in known[1:]]
         table.attrs["horizon"] = float(self.edges[last])
         return table
 
@@ -152,6 +157,12 @@ class Curves(ExitFit):
         return [min(made.bins, ended(left, FIRM)) for left, made in pairs]
 
     @cached_property
+    def _known(self) -> list[int]:
+        """The same, to the end for a curve that has come down to 0 without noise: there it stays."""
+        gone = [self.exact and made.bins > 0 and made.survival[-1] == 0 for made in self.curves]
+        return [self.bins.within if at_0 else firm for at_0, firm in zip(gone, self._firm, strict=True)]
+
+    @cached_property
     def _drops(self) -> Floats:
         """Where in each bin the curve falls, as a share of its width: at its value, or on average in the middle."""
         width = np.diff(self.edges)
@@ -162,7 +173,8 @@ class Curves(ExitFit):
     def _horizon(self, horizon: object) -> int:
         """How many bins lie before it."""
         if horizon is None:
-            return max(1, min(self._firm))
+            last = max(1, min(self._firm))
+            return last - 1 if last > 1 and self.bins.edges[last - 1] >= self.bins.largest else last
         try:
             wanted = fraction(horizon)
         except ValueError:
@@ -197,6 +209,13 @@ class Curves(ExitFit):
         if ends:
             few = "nobody is" if self.exact else f"fewer are than {CLEAR:g} standard deviations of the noise on them"
             out.append(f"A curve ends where {few} at risk: {html_table.few(ends)}.")
+        if not self.exact and min(self._known) < total:
+            each = zip(self.groups, self._known, strict=True)
+            means = [f"{number(self.bins.edges[one])} ({name})" if one else f"none ({name})" for name, one in each]
+            out.append(
+                f"Means (rmst) go to {html_table.few(means)}: further on fewer are at risk than {FIRM:g} standard "
+                "deviations of the noise on them."
+            )
         if self._wide.any():
             out.append("Times inside a bin are not known: who leaves it without the event counts half in it.")
         if self._lost:

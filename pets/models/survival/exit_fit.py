@@ -103,7 +103,8 @@ class ExitFit(Saved):
     @property
     def _said(self) -> list[str]:
         """Notes that are of any such fit."""
-        plan, out = self.release.plan, []
+        plan = self.release.plan
+        out = self.model.remarks(plan)
         if len(self._groups) < plan.groups:
             names = " or ".join(map(repr, self.model.by))
             out.append(f"Rows without a value in {names} are in no group.")

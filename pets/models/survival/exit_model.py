@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -14,9 +14,11 @@ from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 from pets.models.model import Ask, Model, R_co, check_rows
 from pets.models.survival.forecast import ExitForecast
+from pets.plan.fitted.exits import exit_bins
 from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
 from pets.protection.protection import Protection
+from pets.query_model.nodes.bin_edges import cut_json
 from pets.query_model.nodes.exits import Exits
 from pets.query_model.query import Query
 from pets.release.release import Release
@@ -101,10 +103,26 @@ class ExitModel(Model[R_co]):
         if groups < self.fewest:
             raise QueryError(f"{self.called} compares groups, and {names} has one value only; take another column")
 
+    def remarks(self, plan: Plan) -> list[str]:
+        """What the given edges do with the largest times of the schema."""
+        if self.edges is None:
+            return []
+        bins = exit_bins(self.counted, plan.fields, plan.table)
+        last, largest = (cut_json(one) for one in (self.edges[-1], bins.largest))
+        if len(bins.breaks) > len(bins.edges):
+            return [f"Events from {last} on, the last edge, do not count; the schema allows times up to {largest}."]
+        if bins.values[-1] is not None or not getattr(self, "actuarial", False):
+            return []
+        return [
+            f"{largest} is the largest time of the schema and lies inside the last bin: who is followed that long "
+            f"counts half at risk in it, so where many are the curve ends too low; make {largest} an edge."
+        ]
+
     def forecast(self, schema: Schema, protection: Protection, budget: Budget) -> ExitForecast:
         """The noise that there will be at some numbers of rows."""
         plan = make_plan(self.query, schema)
-        return ExitForecast.of(plan, len(places(plan)), protection, budget)
+        found = ExitForecast.of(plan, len(places(plan)), protection, budget)
+        return replace(found, remarks=tuple(self.remarks(plan)))
 
     @abstractmethod
     def of(self, release: Release) -> R_co:

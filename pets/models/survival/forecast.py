@@ -37,6 +37,7 @@ class ExitForecast:
         error, noise: by number of rows, in the order of :data:`pets.models.forecast.SIZES`, the expected standard error
             of the curve at half of the time (NaN: it ends before), and noise's part of it.
         known: by number of rows, the bins before the curve ends.
+        remarks: on the edges.
     """
 
     bins: int
@@ -46,6 +47,7 @@ class ExitForecast:
     error: tuple[float, ...]
     noise: tuple[float, ...]
     known: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, groups: int, protection: Protection, budget: Budget) -> ExitForecast:
@@ -100,4 +102,4 @@ class ExitForecast:
             said.append(
                 f"A curve ends where fewer are at risk than {CLEAR:g} standard deviations of the noise on them."
             )
-        return said
+        return [*said, *self.remarks]

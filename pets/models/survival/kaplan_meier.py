@@ -71,7 +71,9 @@ def kaplan_meier(
             ``pets.query("stays").where(pets.col("age") >= 18)`` or ``pets.people(…)``.
         edges: the ends of the bins of time: a bin has the times from one edge up to, not with, the next. Who was
             followed to the last edge or longer is at risk to the end of the curve.
-        bins: in place of edges, into how many bins the public range of the time is cut (24 where neither is given).
+        bins: in place of edges, into how many bins the public range of the time is cut up to its largest value (24
+            where neither is given). That value has one more bin of its own, so where everybody is followed to one day,
+            the largest of the schema, those who reach it are at risk all the time before.
         actuarial: a bin of several values does not tell who left first: those without the event count half in it. With
             ``False`` they count whole, as if all times of a bin were its first.
 

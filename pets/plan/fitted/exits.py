@@ -61,6 +61,11 @@ class ExitBins:
         return self.within, len(self.breaks) - 1
 
     @property
+    def largest(self) -> Fraction:
+        """The largest time that the schema allows."""
+        return self.domain.origin + self.domain.spacing * (self.domain.cells - 1)
+
+    @property
     def values(self) -> tuple[Fraction | None, ...]:
         """The one value of each bin that has no more than one."""
         pairs = pairwise(self.breaks[: self.within + 1])
@@ -96,8 +101,9 @@ def exit_bins(asked: Exits, fields: Mapping[str, Domain], table: str) -> ExitBin
             f".with_columns(t=pets.max_of(pets.col({asked.time!r}), 0))"
         )
     if asked.edges is None:
-        count = min(domain.cells, asked.bins or 1)
-        breaks = tuple(domain.cells * i // count for i in range(count + 1))
+        last = domain.cells - 1  # a bin of its own: who only reaches the largest time is at risk all the time before it
+        count = min(last, asked.bins or 1)
+        breaks = (*(last * i // count for i in range(count)), last, domain.cells) if last else (0, 1)
         return ExitBins(tuple(domain.origin + domain.spacing * at for at in breaks), breaks, domain)
     edges = asked.edges
     if not 0 <= edges[0] <= domain.origin:

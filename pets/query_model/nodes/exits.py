@@ -31,8 +31,8 @@ class Exits(Aggregate):
         time: how long each row was followed: a number, from 0 on.
         event: whether that ended in the event: a boolean.
         edges: the ends of the bins; a bin has the times from one edge up to, not with, the next.
-        bins: in place of edges, into how many bins the column's public range is cut; of as many values as it has, one
-            bin is one value. 24 where neither is given.
+        bins: in place of edges, into how many bins the column's public range is cut up to its largest value, which has
+            one more bin of its own; of as many values as it has, one bin is one value. 24 where neither is given.
         where: only rows that meet this condition.
         columns: time and event; it follows from them.
     """

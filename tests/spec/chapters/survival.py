@@ -52,10 +52,10 @@ tables:
             'pets.kaplan_meier("days", "died", data="stays", bins=2).query',
             """
             fit
-            ------------
-            [3, 1, 1, 1]
+            ------------------
+            [3, 1, 0, 1, 0, 1]
             """,
-            why="Days 0 to 49, and 50 to 99.",
+            why="Days 0 to 48, 49 to 98, and the largest alone: who reaches 99 is at risk all the time before.",
         ),
         Spec(
             "One bin for each value",

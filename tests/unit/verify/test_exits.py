@@ -22,6 +22,7 @@ pytestmark = pytest.mark.chance(0)
 COLUMNS: dict[str, Any] = {
     "days": pets.Integer(0, 99),
     "few": pets.Integer(1, 5, nullable=False),
+    "once": pets.Integer(4, 4),
     "years": pets.Real(0, 10, "0.25"),
     "early": pets.Integer(-3, 9),
     "died": pets.Boolean(),
@@ -40,6 +41,9 @@ ASKED: dict[str, Exits] = {
     "as they come": Exits("days", "died"),
     "by number": Exits("years", "died", bins=7),
     "single values": Exits("few", "died", bins=1000),
+    "one value more than bins": Exits("few", "died", bins=4),
+    "as many values as bins": Exits("few", "died", bins=5),
+    "one value": Exits("once", "died"),
     "edges": Exits("days", "died", (0, 30, 60)),  # type: ignore[arg-type]
     "edges off the grid": Exits("years", "died", ("0", "0.3", "2.1", 9)),  # type: ignore[arg-type]
     "edges past the end": Exits("few", "died", (1, 3, 50)),  # type: ignore[arg-type]

@@ -19,8 +19,9 @@ def breaks(one: Any, of: Any, core: Any) -> tuple[list[int], int]:
     """The first codes of the bins of time, and how many bins lie before the last edge."""
     if "edges" not in one:
         core.need(type(one.get("bins")) is int and 2 <= one["bins"] <= MOST, "its survival has no number of bins")
-        count = min(of.cells, one["bins"])
-        return [of.cells * n // count for n in range(count + 1)], count
+        last = of.cells - 1
+        count = min(last, one["bins"])
+        return [*(last * n // count for n in range(count)), last, of.cells] if last else [0, 1], count + 1
     core.need("bins" not in one and len(one["edges"]) <= MOST + 1, "its survival has too many bins")
     core.need(0 <= core.number(one["edges"][0]) <= of.origin, "its survival begins after some times, or before 0")
     found = [min(of.cells, max(0, math.ceil(of.place(edge)))) for edge in one["edges"]]

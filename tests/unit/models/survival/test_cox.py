@@ -85,7 +85,7 @@ def test_with_noise_every_error_holds_it() -> None:
     assert (np.abs(told.coefficient - exact.coefficient) < 5 * told.noise).all()
     assert np.allclose(told.sampling, exact.sampling, rtol=0.1)
     assert told.ratio_low.iloc[0] < 0.7 < told.ratio_high.iloc[0] and told.p.iloc[0] < 0.001
-    assert "contain both" in found.summary() and "proportional" in found.notes[-3 - len(found.release.notes)]
+    assert "contain both" in found.summary() and any("proportional" in note for note in found.notes)
     assert found.covariance.shape == (1, 1) and found._repr_html_() and found.coefficients["arm[new]"] < 0
     spent = asked.remaining().spent
     asked.fit(pets.kaplan_meier("days", "died", "arm", data="t", edges=range(0, 101, 5)), pets.DP(epsilon=1))

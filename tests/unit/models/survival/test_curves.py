@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,66 @@ def test_the_restricted_mean_s_error_is_that_of_the_area_s_formula() -> None:
         area = [(table.survival * (table["to"] - table["from"]))[at:].sum() for at in range(len(table))]
         variance = (np.square(area) * table.events / (table.at_risk * (table.at_risk - table.events))).sum()
         assert told.loc[group, "error"] == pytest.approx(np.sqrt(variance), rel=1e-12), len(rows)
+
+
+def to_one_end(largest: str, step: str, beyond: bool = False) -> Followed:
+    """All are followed to one end, or for longer: nobody is lost before."""
+    draw, high = np.random.default_rng(0), float(largest)
+    time = draw.exponential(1.6 * high, 3000)
+    end = draw.uniform(high, 2 * high, 3000) if beyond else np.full(3000, high)
+    seen = (time < end) & (time < high)
+    grid = np.floor(np.minimum(np.where(seen, time, end), end) / float(step)) * float(step)
+    domain = pets.Integer(0, int(largest)) if step == "1" else pets.Real(0, largest, step)
+    table = pets.Table(pets.Unit(None), {"time": domain, "event": pets.Boolean(nullable=False)}, people=5000)
+    return Followed(pd.DataFrame({"time": grid.astype(int) if step == "1" else grid, "event": seen}),
+                    pets.Schema({"t": table}, dataset="one end"), None)  # fmt: skip
+
+
+ENDS = {
+    "rossi": lambda: replace(followed("rossi"), by=None),
+    "whole numbers": lambda: to_one_end("365", "1"),
+    "reals": lambda: to_one_end("2.5", "0.05"),
+    "followed for longer": lambda: to_one_end("365", "1", beyond=True),
+    "one value more than bins": lambda: to_one_end("25", "1"),
+}
+
+
+@pytest.mark.parametrize("bins", [None, 2, 13])
+@pytest.mark.parametrize("name", ENDS)
+def test_who_reaches_the_largest_time_is_at_risk_to_the_end(name: str, bins: int | None) -> None:
+    data = ENDS[name]()
+    found = exactly(data, bins=bins)
+    largest = float(found.bins.largest)
+    for group, rows, told in parts(data, found):
+        fit = theirs(np.minimum(rows.time, largest), rows.event)
+        at = told["to"].to_numpy(dtype=float)
+        assert near(told.survival, fit.survival_function_at_times(at - 1e-6)), "nobody is lost before the end"
+        assert told["from"].iloc[-1] == largest == told["to"].iloc[-2] and told.at_risk.iloc[-1] > 0, group
+    assert not any("largest time" in note or "do not count" in note for note in found.notes)
+    assert found.rmst().attrs["horizon"] == largest and found.rmst(largest).rmst.notna().all()
+
+
+def test_given_edges_say_what_they_do_with_the_largest_times() -> None:
+    data = followed("rossi")
+    asked = data.session()
+    says = {
+        "Events from 52 on, the last edge, do not count; the schema allows times up to 52.": [*range(0, 53, 4)],
+        "52 is the largest time of the schema and lies inside the last bin": [*range(0, 49, 4), 53],
+        "": [*range(0, 53, 4), 53],
+    }
+    for said, edges in says.items():
+        model = pets.kaplan_meier("time", "event", data="t", edges=edges)
+        texts = [str(asked.quote_fit(model, pets.DP(epsilon=1))), "\n".join(asked.fit(model, pets.Total()).notes)]
+        for text in texts:
+            found = [other for other in says if other and other in text]
+            assert found == ([said] if said else []), text
+    for model in (
+        pets.kaplan_meier("time", "event", data="t", edges=[0, 26, 53], actuarial=False),
+        pets.log_rank("time", "event", "arm", data="t", edges=[0, 26, 53]),
+    ):
+        assert not model.remarks(asked.fit(model, pets.Total()).release.plan), "there they count whole"
+    test = pets.log_rank("time", "event", "arm", data="t", edges=[0, 26, 52])
+    assert any("Events from 52 on" in note for note in asked.fit(test, pets.Total()).notes)
 
 
 def test_edges_conditions_and_missing_values_are_a_question_s() -> None:
@@ -272,10 +333,15 @@ def test_few_people_end_a_curve_early_and_it_is_said() -> None:
     some = session(arms(900)).fit(MODEL, pets.DP(epsilon=0.5))
     means = some.rmst()
     assert means.attrs["horizon"] < some.table["to"].max() and means.rmst.notna().all()
-    assert some.rmst(some.table["to"].max()).rmst.isna().any(), "where noise decides how far it goes there is no mean"
+    further: Any = some.rmst(some.table["to"].max())
+    assert further.rmst.isna().any(), "where noise decides how far it goes there is no mean"
+    assert ((further.known_to < further.horizon) == further.rmst.isna()).all(), "and the table says how far it does"
+    (said,) = [note for note in some.notes if "Means (rmst) go to" in note]
+    assert f"{further.known_to['old']:g} (old), {further.known_to['new']:g} (new)" in said
     none = session(arms(5)).fit(MODEL, pets.DP(epsilon=0.1))
     assert len(none.table) == 0 and "no bin at all" in none.notes[0] and none.median["median"].isna().all()
-    assert none.rmst().isna().all(axis=None) and none.summary() and none._repr_html_()
+    assert none.rmst().drop(columns=["horizon", "known_to"]).isna().all(axis=None) and not none.rmst().known_to.any()
+    assert none.summary() and none._repr_html_()
     exact = session(arms(0), policy=pets.Policy(allow_unbounded=True)).fit(MODEL, pets.Total())
     assert len(exact.table) == 0 and "nobody is" in exact.notes[0]
 

@@ -22,6 +22,7 @@ COLUMNS: dict[str, Any] = {
     "few": pets.Integer(1, 5),
     "years": pets.Real(0, 10, "0.5"),
     "early": pets.Integer(-1, 9),
+    "once": pets.Integer(4, 4),
     "died": pets.Boolean(),
     "arm": pets.Category(["a", "b"], nullable=False),
 }
@@ -48,11 +49,13 @@ def test_bins_are_half_open_and_the_rest_of_the_range_is_one_more() -> None:
 
 
 def test_bins_by_number_cut_the_public_range_and_are_one_value_where_there_are_so_few() -> None:
-    assert bins("days", bins=4).breaks == (0, 25, 50, 75, 100)
-    assert bins("days").within == 24
+    assert bins("days", bins=4).breaks == (0, 24, 49, 74, 99, 100), "the largest time has a bin of its own"
+    assert bins("days").within == 25 and bins("days").values[-2:] == (None, 99) and bins("days").largest == 99
+    assert bins("days", bins=1000).within == 100
     one = bins("few")
     assert one.edges == (1, 2, 3, 4, 5, 6) and one.values == (1, 2, 3, 4, 5) and one.levels == (5, 5)
-    assert bins("years", bins=3).edges == (0, Fraction(7, 2), 7, Fraction(21, 2))
+    assert bins("years", bins=3).edges == (0, 3, Fraction(13, 2), 10, Fraction(21, 2))
+    assert bins("once").breaks == (0, 1) and bins("once").values == (4,)
     assert bins("few", edges=[0, 2, 4, 9]).values == (1, None, None)
 
 

@@ -386,7 +386,7 @@ def test_saved_and_read_again_it_is_the_same_and_an_edited_one_is_refused(tmp_pa
         None,
     ]
     for edited in changed:
-        with pytest.raises(UserError, match="not a survival curve as pets wrote it"):
+        with pytest.raises(UserError, match="not a survival curve"):
             Curves.from_json(edited)
     for wrong, says in ((tmp_path / "none.json", "cannot be read"), (3, r"such as 'fit\.json'")):
         with pytest.raises(UserError, match=says):

@@ -134,7 +134,7 @@ def test_curves_are_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Cus
     twin = custodian.session(analyst="twin").quote_fit(curves, DP)
     assert str(asker.quote_fit(curves, DP)).splitlines()[1:] == str(twin).splitlines()[1:]
     found = asker.fit(curves, DP)
-    assert found.certificate is not None and found.groups == ("all",) and len(found.streams[0].events) == 4
+    assert found.certificate is not None and found.groups == ("all",) and len(found.streams[0].events) == 5
     spent = asker.remaining().spent
     assert asker.fit(curves, DP).table.equals(found.table) and asker.remaining().spent == spent
 

@@ -434,8 +434,10 @@ def leavers(node: Exits, fields: Fields, rows: list[Kept], _: Query) -> list[int
     low, cuts = Fraction(domain.lo), node.edges
     if cuts is None:
         assert node.bins is not None
-        count = min(node.bins, domain.cells)
-        cuts = tuple(low + domain.spacing * (domain.cells * at // count) for at in range(count + 1))
+        last = domain.cells - 1  # the largest time has a bin of its own
+        count = min(node.bins, last)
+        starts = [*(last * at // count for at in range(count)), last] if last else [0]
+        cuts = tuple(low + domain.spacing * at for at in (*starts, domain.cells))
     pairs = [(row.values[node.time], row.values[node.event]) for row in met]
     known = [(time, event) for time, event in pairs if time is not None and event is not None]
     out = [sum(a <= time < b and event is true for time, event in known) for true in (True, False)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from pets.common import html_table
-from pets.common.codec import Json
 from pets.common.integers import Floats
-from pets.errors import PetsError, UserError, missing_extra
-from pets.models import saving
+from pets.errors import UserError, missing_extra
 from pets.models.forest import forest
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
 from pets.models.new_rows import frame_of
 from pets.models.predicting import summed
 from pets.models.regression import Regression, regression_of
+from pets.models.saved import Saved
 from pets.plan.clamping import clamped_columns
 from pets.plan.fitted.design import Design, design_of
 from pets.query_model.nodes.design import Moments
@@ -34,12 +30,11 @@ from pets.release.text import DUMMY
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, repr=False)
-class Fit:
+class Fit(Saved):
     """A fitted straight line. Everything in it follows from one release, so it keeps that release's guarantee.
 
     Attributes:
@@ -49,11 +44,17 @@ class Fit:
 
     model: Regression[Any]
     release: Release
+    form: ClassVar[str] = "fit"
+    called: ClassVar[str] = "a fit"
 
     def __post_init__(self) -> None:
         right = isinstance(self.model, Regression) and isinstance(self.release, Release)
         if not right or self.release.query.digest != self.model.query.digest:
             raise UserError("a fit is made by session.fit(model, protection), of the release of that model's own sums")
+
+    @classmethod
+    def _made(cls, model: Any, release: Release) -> Self:
+        return cls(regression_of(model), release)
 
     # what follows from the release --------------------------------------------------------------------------------
 
@@ -259,33 +260,3 @@ class Fit:
         return forest(self)
 
     plot = chart
-
-    # its canonical form -----------------------------------------------------------------------------------------------
-
-    def to_json(self) -> Json:
-        """The canonical form: the model and the release; every number follows from them."""
-        return {"pets": "fit", "version": VERSION, "model": self.model.to_json(), "release": self.release.to_json()}
-
-    @classmethod
-    def from_json(cls, form: Mapping[str, Any] | str | bytes) -> Fit:
-        """The fit whose canonical form this is; raises :class:`UserError` for one that was edited, or is none."""
-        try:
-            given = json.loads(form) if isinstance(form, (str, bytes)) else form
-            if given["pets"] != "fit" or given["version"] != VERSION or len(given) != 4:
-                raise ValueError("another form")
-            return cls(regression_of(given["model"]), Release.from_json(given["release"]))
-        except (PetsError, LookupError, TypeError, ValueError, AttributeError):
-            raise saving.broken(form, "fit") from None
-
-    def save(self, path: str | Path) -> Path:
-        """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is ``release.save(…)``.
-
-        Raises:
-            UserError: where the path cannot be written.
-        """
-        return saving.save(self.to_json(), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Fit:
-        """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
-        return cls.from_json(saving.load(path))

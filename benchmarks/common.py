@@ -20,7 +20,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
 RESULTS = HERE / "RESULTS.md"
-PACKAGES = ("pets-privacy", "duckdb", "ibis-framework", "opendp", "polars", "diffprivlib", "numpy", "pyarrow")
+PACKAGES = ("pets-privacy", "duckdb", "ibis-framework", "opendp", "polars", "numpy", "pyarrow")
 
 Case = Callable[[], Any]
 

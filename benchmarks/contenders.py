@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
-import sys
 import time
-import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -196,54 +193,6 @@ def opendp(path: Path, groups: tuple[str, ...], rows: int) -> tuple[dict[str, Ca
     cases: dict[str, Case] = {f"{g} count + sum": release(g) for g in groups}
     cases |= {f"{g} plain": plain(g) for g in groups}
     cases["scales"] = scales
-    return cases, None
-
-
-def diffprivlib(path: Path, groups: tuple[str, ...]) -> tuple[dict[str, Case], Any]:
-    """diffprivlib: ε = 1 split evenly; it protects rows, so each of a person's 3 rows gets a third.
-
-    It has no group-by and bounds nobody's rows: the rows are sorted by group first (timed), and the bound of 3 rows a
-    person is taken for granted (not timed), which flatters it.
-    """
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    # its models do not load with current scikit-learn; its tools need none of them
-    sys.modules["diffprivlib.models"] = types.ModuleType("diffprivlib.models")
-    from diffprivlib import tools
-
-    warnings.simplefilter("ignore")
-    table = pq.read_table(path, columns=[*GROUPS, "v"])
-    values = {name: table[name].to_numpy() for name in table.column_names}
-    each = 0.5 / BOUND
-
-    def ask(group: str, keys: Any, amounts: Any) -> tuple[Any, Any]:
-        size = GROUPS[group]
-        counts, _ = tools.histogram(keys, epsilon=each, bins=size, range=(-0.5, size - 0.5))
-        order = np.argsort(keys, kind="stable")
-        cuts = np.searchsorted(keys[order], np.arange(size + 1))
-        ordered = amounts[order]
-        sums = [
-            tools.sum(ordered[a:b], epsilon=each, bounds=(0, BEST), dtype=np.int64) for a, b in itertools.pairwise(cuts)
-        ]
-        return counts, sums
-
-    def quietly(group: str) -> Case:
-        def run() -> None:
-            ask(group, values[group], values["v"])
-
-        return run
-
-    def errors(releases: int = 300) -> tuple[float, float]:
-        keys, amounts = values["g9"][:9000], values["v"][:9000].astype(np.int64)
-        counts = np.bincount(keys, minlength=9)
-        sums = np.bincount(keys, weights=amounts, minlength=9)
-        off = [(c - counts, s - sums) for c, s in (ask("g9", keys, amounts) for _ in range(releases))]
-        n, s = (np.sqrt(np.mean(np.square([pair[i] for pair in off]))) for i in (0, 1))
-        return float(n), float(s)
-
-    cases: dict[str, Case] = {f"{g} count + sum": quietly(g) for g in groups}
-    cases["errors"] = errors
     return cases, None
 
 

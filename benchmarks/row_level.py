@@ -3,8 +3,10 @@
 ``bench_aggregates.py --diffprivlib PYTHON`` starts it: ``PYTHON row_level.py FILE ROWS_OF_A_PERSON BEST GROUP=SIZE …``.
 Its models load only with scikit-learn up to 1.3, and run silently wrong with 1.4 and 1.5; its tools need none of them,
 but one environment with it would hold the rest of the house back: ``pip install scikit-learn==1.3.2 "numpy<2"
-pyarrow==17.0.0``, then ``pip install --no-deps diffprivlib==0.6.6`` (what it asks for is what it fails with). The last line that it prints is JSON: by group, CPU
-and clock seconds; the peak memory; the errors of count and sum at ε = 1; its version.
+pyarrow==17.0.0``, then ``pip install --no-deps diffprivlib==0.6.6`` (what it asks for is what it fails with).
+
+The last line that it prints is JSON: by group, CPU and clock seconds; the peak memory; the errors of count and sum at
+ε = 1; its version.
 
 It protects rows, so each of a person's rows gets its share of ε. It has no group-by and bounds nobody's rows: the rows
 are sorted by group first (timed), and the bound on a person's rows is taken for granted (not timed), which flatters it.

@@ -27,7 +27,18 @@ def dummy(
     query: Annotated[
         str | None, typer.Option("--query", metavar="FILE", help="Make rows that meet this query's conditions.")
     ] = None,
-    faults: Annotated[bool, typer.Option("--faults", help="Plant a pack's faults; the key is beside them.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Plant all faults of a pack, for training.")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option("--fault", metavar="NAME[=SHARE]", help="Or some: by name, or all that are easy, middle or hard."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Where the key to them is written: not in the folder.")
+    ] = None,
+    secret: Annotated[
+        Path | None,
+        typer.Option("--secret", metavar="FILE", help="Of pets learn secret: the seed alone then makes no such rows."),
+    ] = None,
     link: Annotated[
         str | None, typer.Option("--link", help="How a pack names people: nhs_number or pseudonym (as it says).")
     ] = None,
@@ -37,12 +48,13 @@ def dummy(
     \b
     pets dummy --schema stays.yaml --out invented
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
-    pets dummy nhs --people 5000 --faults --out exercises
+    pets dummy nhs --people 5000 --faults --out exercises --key trainer/key.csv
+    pets dummy nhs --fault hard --fault duplicated-episodes=0.02 --out exercises
     pets dummy eye_clinic/ --people 1000 --out invented
     """
     from pets.query_model.condition import read_query
     from pets.synthetic.dummy import dummy as invent
-    from pets.synthetic.dummy_data.files import prepare
+    from pets.synthetic.dummy_data.files import check_key, prepare
     from pets.synthetic.packs.pack import is_pack
 
     if (pack is None) == (schema is None):
@@ -51,6 +63,11 @@ def dummy(
         raise UserError("a pack has people, not rows: use --people")
     if pack is not None and not is_pack(pack):
         raise UserError(f"{pack!r} is no pack; for a schema write --schema {pack}")
+    if faults and fault:
+        raise UserError("--faults plants all of them; leave it out beside --fault")
+    planted = _planted(fault) if fault else faults
+    if key is not None:
+        check_key(planted or None, key, out)
     prepare(out, format)
     made = invent(
         load_schema(schema) if schema is not None else str(pack),
@@ -58,11 +75,12 @@ def dummy(
         seed,
         query=None if query is None else read_query(query),
         people=people,
-        faults=faults,
+        faults=planted,
+        secret=secret,
         link=link,
         progress=True,
     )
-    files = made.save(out, format)
+    files = made.save(out, format, key=key)
     if format == "duckdb":
         print(f"{next(path for path in files if path.suffix == '.duckdb')}:")
     for name, table in made.tables.items():
@@ -71,6 +89,22 @@ def dummy(
     beside = [
         path.name
         for path in files
-        if path.suffix not in (f".{format}",) or path.stem in ("data_dictionary", "answer_key")
+        if path.parent == out and (path.suffix not in (f".{format}",) or path.stem == "data_dictionary")
     ]
     print(f"Beside them: {', '.join(beside)}. Every row is marked SYNTHETIC; no real person is in any.")
+    if key is not None:
+        print(f"{key}: the key to the faults, which is not handed out.")
+    elif made.answers is not None:
+        print("The key to the faults is in no file: name one with --key FILE, outside the folder.")
+
+
+def _planted(fault: list[str]) -> dict[str, float | None]:
+    """What is planted: names, some with a share."""
+    out: dict[str, float | None] = {}
+    for text in fault:
+        name, given, share = text.partition("=")
+        try:
+            out[name] = float(share) if given else None
+        except ValueError:
+            raise UserError(f"--fault takes a name and perhaps a share, such as {name}=0.01, not {text!r}") from None
+    return out

@@ -27,6 +27,7 @@ from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
+from pets.cli.learn.command import learn_app
 from pets.cli.ledger import ledger_app
 from pets.cli.packs.command import pack_app
 from pets.cli.preparing.command import profile, snapshot
@@ -61,6 +62,7 @@ for part in (witness.app, he.app, site.app, federation.app, keyholder.app, servi
     app.add_typer(part)
 app.add_typer(airlock_app)
 app.add_typer(pack_app)
+app.add_typer(learn_app)
 
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
 NOTE = (

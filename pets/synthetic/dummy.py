@@ -7,7 +7,7 @@ not its statistics.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from pets.synthetic.dummy_data.texts import listed
 from pets.synthetic.linked import linked, twin
 from pets.synthetic.packs.generator import MAX_PEOPLE
 from pets.synthetic.packs.pack import is_pack, load_pack
+from pets.synthetic.quiz.secret import Secret
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,8 @@ def dummy(
     *,
     query: Query | None = None,
     people: int | None = None,
-    faults: bool = False,
+    faults: bool | str | Sequence[str] | Mapping[str, float | None] = False,
+    secret: str | Path | bytes | None = None,
     link: str | None = None,
     progress: bool = False,
 ) -> Dummy:
@@ -67,8 +69,11 @@ def dummy(
 
     The name of a *pack* in the schema's place, such as ``"nhs"``, or the folder of one's own, such as ``"my_pack/"``,
     gives its linked tables for ``people`` invented people, the first of whom are the same however many there are. With
-    a ``query``, some who meet its conditions are among them. ``faults`` plants its faults for training (``.answers`` is
-    the key to them), and ``link`` names people by ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says).
+    a ``query``, some who meet its conditions are among them. ``faults`` plants its faults for training: all of them
+    (``True``), or some by name or difficulty (``["short-date-of-death", "hard"]``), or with shares
+    (``{"duplicated-episodes": 0.01}``); ``.answers`` is the key to them, and ``.quiz()`` marks answers. With a
+    ``secret`` (its bytes, or the file of ``pets learn secret``) the seed alone makes no such rows. ``link`` names
+    people by ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says).
 
     Raises:
         UserError: with the remedy, where the schema cannot be satisfied.
@@ -81,15 +86,16 @@ def dummy(
     >>> len(dummy("nhs", people=20)["demographics"])
     20
     """
-    for label, value in (("faults", faults), ("progress", progress)):
-        if not isinstance(value, bool):
-            raise UserError(f"{label} must be True or False, not {shown(value)}")
+    if not isinstance(progress, bool):
+        raise UserError(f"progress must be True or False, not {shown(progress)}")
     if is_pack(schema):
         if rows is not None:
             raise UserError(f"a pack has people, not rows: say pets.dummy({str(schema)!r}, people={shown(rows)})")
-        return _pack(schema, people, seed, query, faults=faults, link=link, progress=progress)
-    if people is not None or faults:
-        raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
+        return _pack(schema, people, seed, query, faults=faults, secret=secret, link=link, progress=progress)
+    if people is not None or faults is not False or secret is not None:
+        raise UserError(
+            "people, faults and a secret are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows"
+        )
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     rows = whole_between("rows", 1000 if rows is None else rows, 1, MAX_ROWS)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
@@ -118,7 +124,8 @@ def _pack(
     seed: int,
     query: Query | None,
     *,
-    faults: bool,
+    faults: object,
+    secret: str | Path | bytes | None,
     link: str | None,
     progress: bool,
 ) -> Dummy:
@@ -129,7 +136,8 @@ def _pack(
     pack = load_pack(name, link)
     number = whole_between("people", 1000 if people is None else people, 1, MAX_PEOPLE)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
-    return linked(pack, number, seed, query=query, faults=faults, progress=progress)
+    held = None if secret is None else Secret.read(secret)
+    return linked(pack, number, seed, query=query, faults=faults, secret=held, progress=progress)
 
 
 def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.DataFrame]:

@@ -14,10 +14,11 @@ from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.dummy_data.people.judge import Judge
 from pets.synthetic.packs.declared import LINKS, Pack
-from pets.synthetic.packs.faults import plant
+from pets.synthetic.packs.faults import chosen, plant
 from pets.synthetic.packs.generator import ends, make
 from pets.synthetic.packs.pack import load_pack, packs
 from pets.synthetic.packs.render import dictionary, render
+from pets.synthetic.quiz.secret import Secret
 
 LOOKED = 25_000
 """People who are made at most to find some who meet a question."""
@@ -27,21 +28,32 @@ FEW = 50
 
 
 def linked(
-    pack: Pack, people: int, seed: int, *, query: Query | None = None, faults: bool = False, progress: bool = False
+    pack: Pack,
+    people: int,
+    seed: int,
+    *,
+    query: Query | None = None,
+    faults: object = False,
+    secret: Secret | None = None,
+    progress: bool = False,
 ) -> Dummy:
     """The tables of a pack for so many invented people; the same request gives the same rows.
 
     With a ``query``, some of the people meet its conditions: of as many as it takes to find them, those who do are
-    kept in the place of others. With ``faults`` the pack's faults are planted, and ``answers`` is the key to them. A
-    bar shows the progress of what takes over a second.
+    kept in the place of others. With ``faults`` those of the pack are planted, and ``answers`` is the key to them. With
+    a ``secret`` neither the rows nor the faults can be made again by who knows the seed alone: of two makings of the
+    same rows, with and without faults, the difference would be the key. A bar shows the progress of what takes over a
+    second.
 
     Raises :class:`pets.UserError` where there are more people than the pack can name, and where nobody meets the query.
     """
     judge = None if query is None else Judge(query, pack.schema)
-    tables = gathered(pack, people, seed, judge, progress=progress)
+    planted = chosen(pack, faults)
+    rows_of = seed if secret is None else secret.number("rows", pack.name, str(seed))
+    tables = gathered(pack, people, rows_of, judge, progress=progress)
     answers = None
-    if faults:
-        tables, answers = plant(pack, tables, seed)
+    if planted:
+        tables, answers = plant(pack, tables, rows_of, planted)
     told = manifest(
         dataset=pack.schema.dataset,
         schema=pack.schema.digest,
@@ -52,6 +64,7 @@ def linked(
         people=people,
         as_of=pack.window[1].isoformat(),
         faults=len(answers) if answers is not None else 0,
+        **({} if secret is None else {"secret": "drawn from the seed and a trainer's secret, which is not here"}),
         sources=dict(pack.sources),
         **({} if query is None else {"query_sha256": query.digest}),
     )

@@ -12,7 +12,9 @@ from pets.common import html_table
 from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.schema import Schema
-from pets.synthetic.dummy_data.files import Bundle, write
+from pets.synthetic.dummy_data.files import Bundle, check_key, write, write_key
+from pets.synthetic.quiz.fault_tasks import fault_quiz
+from pets.synthetic.quiz.quiz import Quiz
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +29,7 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
         tables: the same rows as Arrow tables.
         manifest: that the rows are invented, from what, and where they stand on the ONS spectrum.
         dictionary: what each column means and which values it takes; ``None`` where the schema alone says it.
-        answers: the faults that were planted, one a row; ``None`` where none were.
+        answers: the faults that were planted, one a row; ``None`` where none were. No folder of tables holds them.
     """
 
     schema: Schema
@@ -70,14 +72,30 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
             ),
         )
 
-    def save(self, folder: str | Path, format: str = "csv") -> list[Path]:
+    def save(self, folder: str | Path, format: str = "csv", *, key: str | Path | None = None) -> list[Path]:
         """Write every table, its manifest, its schema and its dictionary into a folder; gives the files.
 
         ``format`` is ``"csv"`` (the same seed gives the same bytes), ``"parquet"`` or ``"duckdb"`` (equal values).
-        Every table gets a last column ``SYNTHETIC``. Nothing is left half-written.
+        Every table gets a last column ``SYNTHETIC``. Nothing is left half-written. The key to planted faults is written
+        only where ``key`` names a file for it, which does not lie in the folder, and which its owner alone reads.
         """
-        bundle = Bundle(self.schema, self.tables, self.manifest, self.dictionary, self.answers)
-        return write(bundle, folder, format)
+        if key is not None:
+            check_key(self.answers, key, folder)
+        files = write(Bundle(self.schema, self.tables, self.manifest, self.dictionary), folder, format)
+        return files if key is None else [*files, write_key(self.answers, key)]
+
+    def quiz(self) -> Quiz:
+        """Mark answers about the planted faults, by their names: ``quiz.answer("duplicated-episodes", [3, 17])``.
+
+        It gives a score and hints, and never tells a row. Whoever has these rows in memory has the key as well: what is
+        handed out for marking is made by ``pets learn prepare``, from a secret.
+
+        Raises:
+            UserError: no fault was planted.
+        """
+        if self.answers is None:
+            raise UserError("nothing was planted here to ask about; say pets.dummy('nhs', people=1000, faults=True)")
+        return fault_quiz(self.answers.to_pylist(), str(self.manifest["made_from"]))
 
 
 def frame(table: Any) -> pd.DataFrame:

@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import quote
 
 from pets.common.codec import Json, canonical
-from pets.common.files import make_folder, only_owner_writes
+from pets.common.files import make_folder, only_owner_writes, replace_file, writing
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.numeric import Real
 from pets.schema.schema import Schema, Table
 from pets.synthetic.dummy_data.manifest import MARK, MARKER
 
-MANIFEST, SCHEMA, DICTIONARY, ANSWERS = "manifest.json", "schema.json", "data_dictionary.csv", "answer_key.csv"
+MANIFEST, SCHEMA, DICTIONARY = "manifest.json", "schema.json", "data_dictionary.csv"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,6 @@ class Bundle:
     tables: Mapping[str, Any]
     manifest: Json
     dictionary: Any = None
-    answers: Any = None
 
 
 def write(dummy: Bundle, folder: str | Path, format: str = "csv") -> list[Path]:
@@ -72,21 +71,37 @@ def _deliver(work: Path, target: Path) -> list[Path]:
     for path in made:  # (in a folder that is its owner's alone)
         with path.open("rb") as file:
             only_owner_writes(file.fileno())
-    if not any(path.name == ANSWERS for path in made):
-        _forget_answers(target)
     for path in made:  # the manifest last: where it is, everything is
         path.replace(target / path.name)
     return [target / path.name for path in made]
 
 
-def _forget_answers(target: Path) -> None:
-    """Remove the key to rows that were here before: it would be a false key to these. Nobody else's file is touched."""
+def check_key(answers: Any, key: str | Path, folder: str | Path) -> None:
+    """Refuse a file for the key that is handed out with the folder, and one for no key; before rows are made.
+
+    Raises :class:`UserError`.
+    """
+    if answers is None:
+        raise UserError("no fault was planted, so there is no key; leave key out, or plant faults")
     try:
-        told = json.loads((target / MANIFEST).read_text("utf-8"))["sha256"][ANSWERS]
-        if told == hashlib.sha256((target / ANSWERS).read_bytes()).hexdigest():
-            (target / ANSWERS).unlink()
-    except (OSError, ValueError, LookupError, TypeError):
-        return
+        file, home = Path(key).resolve(), Path(folder).resolve()
+    except (TypeError, ValueError, OSError, RuntimeError):
+        raise UserError(f"the key is written into a file such as 'trainer/key.csv', not {shown(key)}") from None
+    if file.is_relative_to(home):
+        raise UserError(
+            f"the key {str(key)!r} would lie in the folder that is handed out; name a file elsewhere, such as "
+            "'trainer/key.csv'"
+        )
+
+
+def write_key(answers: Any, key: str | Path) -> Path:
+    """The key to planted faults, as CSV that its owner alone reads."""
+    with writing("the key", key, "trainer/key.csv"), tempfile.TemporaryDirectory(prefix="pets-key-") as work:
+        made, file = Path(work) / "key.csv", Path(key)
+        _copy_csv(answers, made)
+        make_folder(file.parent)
+        replace_file(file, made.read_bytes(), owner_only=True)
+    return file
 
 
 def _beside(dummy: Bundle, work: Path) -> None:
@@ -96,8 +111,6 @@ def _beside(dummy: Bundle, work: Path) -> None:
     (work / SCHEMA).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if dummy.dictionary is not None:
         _copy_csv(dummy.dictionary, work / DICTIONARY)
-    if dummy.answers is not None:
-        _copy_csv(dummy.answers, work / ANSWERS)
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(work.iterdir())}
     told = dummy.manifest | {"marker": f"column {MARKER} = {MARK}", "sha256": files}
     (work / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")

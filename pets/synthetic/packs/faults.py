@@ -7,12 +7,14 @@ do. No row bears two faults, so every line of the key stands for itself.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pets.errors import UserError, did_you_mean, shown
 from pets.synthetic.dummy_data.fill import stream
 from pets.synthetic.packs.check import Tables
 from pets.synthetic.packs.checkdigits import reserved_numbers
@@ -24,19 +26,72 @@ MIN_VALUES = 3
 WRITTEN = ("set", "number", "day")
 """Kinds that write a value of their own, also where there was none."""
 
+DIFFICULTY = {
+    "easy": ("dot", "cut", "number", "day"),
+    "middle": ("repeat", "swap", "set"),
+    "hard": ("later", "orphan", "digit"),
+}
+"""One column shows an easy fault; other columns or rows of the table one of the middle; a hard one wants another table,
+or a check digit."""
+
 Rows = npt.NDArray[np.int64]
 Planted = tuple[Any, list[dict[str, Any]]]
 
 
-def plant(pack: Pack, tables: Mapping[str, Any], seed: int) -> tuple[dict[str, Any], Any]:
-    """The tables with every fault of the pack planted, and the answer key: one line a changed value or added row."""
+def chosen(pack: Pack, wanted: object) -> tuple[Fault, ...]:
+    """The faults that are meant: all (``True``), some by name or difficulty, or by name with their shares.
+
+    Raises :class:`UserError` for a name that the pack has not, and for a share that is none.
+
+    >>> from pets.synthetic.packs.pack import load_pack
+    >>> [fault.name for fault in chosen(load_pack("dental"), "middle")]
+    ['treated-twice', 'pain-of-nought']
+    """
+    if isinstance(wanted, bool):
+        return pack.faults if wanted else ()
+    known = {fault.name: fault for fault in pack.faults}
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(names, (Mapping, list, tuple)) or not names:
+        raise UserError(
+            "faults is True, names or difficulties such as ['easy', 'hard'], or names with shares such as "
+            f"{{'duplicated-episodes': 0.01}}, not {shown(wanted)}"
+        )
+    out: dict[str, Fault] = {}
+    for name in names:
+        if isinstance(name, str) and name in DIFFICULTY:
+            found = [fault for fault in pack.faults if fault.kind in DIFFICULTY[name]]
+        elif isinstance(name, str) and name in known:
+            found = [known[name]]
+        else:
+            found = []
+        if not found:
+            near = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
+            raise UserError(f"the pack {pack.name} has no fault {shown(name)}{near}")
+        share = names[name] if isinstance(names, Mapping) else None
+        if share is not None and (isinstance(share, (bool, str)) or not _is_share(share)):
+            raise UserError(f"the share of {name!r} is above 0 and at most 1, such as 0.01, not {shown(share)}")
+        out |= {one.name: one if share is None else replace(one, share=float(share)) for one in found}
+    return tuple(fault for name in known if (fault := out.get(name)) is not None)
+
+
+def _is_share(given: Any) -> bool:
+    try:
+        return 0 < float(given) <= 1
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def plant(
+    pack: Pack, tables: Mapping[str, Any], seed: int, faults: Iterable[Fault] | None = None
+) -> tuple[dict[str, Any], Any]:
+    """The tables with faults planted (left out: all), and the key to them: one line a changed value or added row."""
     import pyarrow as pa
 
     out, answers = dict(tables), list[dict[str, Any]]()
     whole = Tables(pack, tables)
     used = {name: np.zeros(table.num_rows, dtype=bool) for name, table in tables.items()}
     # copies are added below the others, so that the numbers of the rows above stay what they were
-    for fault in sorted(pack.faults, key=lambda fault: fault.kind == "repeat"):
+    for fault in sorted(pack.faults if faults is None else faults, key=lambda fault: fault.kind == "repeat"):
         random = stream(seed, pack.name, "fault", fault.name)
         free = whole.matching(fault.table, fault.where) & ~used[fault.table][: tables[fault.table].num_rows]
         for column in fault.columns if fault.kind not in WRITTEN else ():  # what has no value bears no such fault

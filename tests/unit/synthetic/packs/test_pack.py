@@ -277,15 +277,21 @@ def test_faults_are_planted_only_on_demand(world: Dummy, tmp_path: Path) -> None
     assert not any(path.name == "answer_key.csv" for path in world.save(tmp_path))
 
 
-def test_an_old_answer_key_does_not_stay_beside_other_rows(world: Dummy, faulty: Dummy, tmp_path: Path) -> None:
-    faulty.save(tmp_path)
-    assert (tmp_path / "answer_key.csv").exists()
-    world.save(tmp_path)
-    assert not (tmp_path / "answer_key.csv").exists()
-    # a file of that name that is not ours stays
-    (tmp_path / "answer_key.csv").write_text("mine", encoding="utf-8")
-    world.save(tmp_path)
-    assert (tmp_path / "answer_key.csv").read_text("utf-8") == "mine"
+def test_the_key_lies_in_no_folder_that_is_handed_out(faulty: Dummy, world: Dummy, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    rows = faulty.answers.num_rows
+    assert rows > 20 and not any("key" in path.name for path in faulty.save(out))
+    key = tmp_path / "trainer" / "key.csv"
+    assert faulty.save(out, key=key)[-1] == key
+    assert len(key.read_text("utf-8").splitlines()) == rows + 1 and key.stat().st_mode & 0o077 == 0
+    assert not any(b"duplicated-episodes" in path.read_bytes() for path in out.iterdir())
+    inside = tmp_path / "out2"
+    for name in (inside / "key.csv", inside / "deep" / "key.csv", tmp_path / "out" / ".." / "out2" / "k.csv"):
+        with pytest.raises(UserError, match="would lie in the folder that is handed out"):
+            faulty.save(inside, key=name)
+    assert not inside.exists()
+    with pytest.raises(UserError, match="no fault was planted, so there is no key"):
+        world.save(out, key=key)
 
 
 # files ----------------------------------------------------------------------------------------------------------------

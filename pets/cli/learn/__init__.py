@@ -1,0 +1,1 @@
+"""`pets learn`: lessons that mark themselves, for students and their trainers."""

@@ -1,0 +1,1 @@
+"""Quiz: answers are marked with hints and a score, and never told."""

@@ -257,6 +257,6 @@ class Fit(Saved):
         Raises:
             MissingExtraError: without the extra ``plot``.
         """
-        return forest(self)
+        return forest(self.table.iloc[1:], f"Coefficients: {self.model.formula}", self.release, self.notes)
 
     plot = chart

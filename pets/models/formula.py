@@ -7,6 +7,7 @@ tokens are looked at first: a formula has columns, ``C(column)``, ``+``, ``:``, 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -21,6 +22,7 @@ MAX_TOKENS = 200
 _LEVELS = re.compile(r"C\(\s*(?:`([^`]+)`|([^\W\d][\w.]*))\s*\)")
 _SIGNS = ("~", "+", ":", "*")
 _WRITE = "write columns, C(column), +, : and *, such as 'cost ~ age + sex * C(region)'"
+_RIGHT = "write columns, C(column), +, : and *, such as 'age + sex * C(region)'"
 Terms = tuple[tuple[str, ...], ...]
 
 
@@ -49,10 +51,56 @@ def parsed(text: str) -> Parsed:
         QueryError: for whatever a formula may not have, with the code ``query``; nothing of it was run.
         MissingExtraError: without the extra ``models``.
     """
+    tree, levels = _read(text, _WRITE, 1)
+    broken = _broken(text, _WRITE)
+    try:
+        outcome, terms = map(_terms, tree.args)
+    except (AttributeError, TypeError, ValueError):
+        raise broken from None
+    if tree.operator.symbol != "~":
+        raise broken
+    if len(outcome) != 1 or len(outcome[0]) != 1:
+        raise QueryError(f"on the left of ~ stands one column, the outcome, unlike in {shown(text)}; {_WRITE}")
+    named = _named(terms, f"on the right of ~ in {shown(text)}; name a column there", outcome[0])
+    if outcome[0][0] in levels:
+        raise QueryError("the outcome of a straight line is a number or a boolean; take C() off the left of ~")
+    return Parsed(outcome[0][0], named, levels)
+
+
+def explained(text: str) -> tuple[Terms, tuple[str, ...]]:
+    """The terms, and the columns in ``C()``, of what would stand right of ``~``; raises as :func:`parsed`.
+
+    >>> explained("stage * C(dose)")
+    ((('stage',), ('dose',), ('dose', 'stage')), ('dose',))
+    """
+    tree, levels = _read(text, _RIGHT, 0)
+    try:
+        terms = _terms(tree)
+    except (AttributeError, TypeError, ValueError):
+        raise _broken(text, _RIGHT) from None
+    return _named(terms, f"in {shown(text)}; name a column"), levels
+
+
+def _broken(text: str, write: str) -> QueryError:
+    return QueryError(f"{shown(text)} is no formula: a sign, a name or a bracket is missing or too many; {write}")
+
+
+def _named(terms: Sequence[tuple[str, ...]], lacking: str, also: tuple[str, ...] = ()) -> Terms:
+    """The terms but the intercept, fewer columns first."""
+    named = tuple(term for term in terms if term)
+    if not named:
+        raise QueryError(f"nothing but the intercept stands {lacking}")
+    for name in dict.fromkeys((*also, *(name for term in named for name in term))):
+        name_of("a column of a formula", name)
+    return tuple(sorted(named, key=len))
+
+
+def _read(text: str, write: str, sides: int) -> tuple[Any, tuple[str, ...]]:
+    """The tree of a text with as many ~, all of whose tokens may stand in a formula; and the columns in ``C()``."""
     if not isinstance(text, str):
         raise QueryError(f"a formula is a text, such as 'cost ~ age + sex', not {shown(text)}")
     if len(text) > MAX_LENGTH or not text.isprintable():
-        raise QueryError(f"a formula is one line of at most {MAX_LENGTH:,} ordinary characters; {_WRITE}")
+        raise QueryError(f"a formula is one line of at most {MAX_LENGTH:,} ordinary characters; {write}")
     try:
         from formulaic.errors import FormulaicError
         from formulaic.parser import DefaultFormulaParser
@@ -60,39 +108,24 @@ def parsed(text: str) -> Parsed:
     except ImportError:
         raise missing_extra("a formula", "models") from None
     # its own sentences show the whole text with colours; what Python's parser says of code is no better
-    broken = QueryError(f"{shown(text)} is no formula: a sign, a name or a bracket is missing or too many; {_WRITE}")
+    broken = _broken(text, write)
     try:
         tokens = list(tokenize(text))
     except (FormulaicError, SyntaxError, ValueError):
         raise broken from None
     if len(tokens) > MAX_TOKENS:
         raise QueryError(f"a formula has at most {MAX_TOKENS} names and signs; take fewer terms")
-    levels = tuple(dict.fromkeys(column for token in tokens if (column := _checked(token)) is not None))
-    if [token.token for token in tokens].count("~") != 1:
-        raise QueryError(
-            f"a formula has one ~ between the outcome and what explains it, unlike {shown(text)}; {_WRITE}"
-        )
+    levels = tuple(dict.fromkeys(column for token in tokens if (column := _checked(token, write)) is not None))
+    if [token.token for token in tokens].count("~") != sides:
+        one = "has one ~ between the outcome and what explains it" if sides else "of covariates alone has no ~"
+        raise QueryError(f"a formula {one}, unlike {shown(text)}; {write}")
     try:
-        tree = DefaultFormulaParser(include_intercept=False).get_ast(text, context={})
-        sides = [_terms(side) for side in tree.args]
+        return DefaultFormulaParser(include_intercept=False).get_ast(text, context={}), levels
     except (FormulaicError, SyntaxError, AttributeError):
         raise broken from None
-    if tree.operator.symbol != "~" or len(sides) != 2:
-        raise broken
-    outcome, terms = sides
-    if len(outcome) != 1 or len(outcome[0]) != 1:
-        raise QueryError(f"on the left of ~ stands one column, the outcome, unlike in {shown(text)}; {_WRITE}")
-    named = tuple(term for term in terms if term)
-    if not named:
-        raise QueryError(f"nothing but the intercept stands on the right of ~ in {shown(text)}; name a column there")
-    if outcome[0][0] in levels:
-        raise QueryError("the outcome of a straight line is a number or a boolean; take C() off the left of ~")
-    for name in dict.fromkeys((outcome[0][0], *(name for term in named for name in term))):
-        name_of("a column of a formula", name)
-    return Parsed(outcome[0][0], tuple(sorted(named, key=len)), levels)
 
 
-def _checked(token: Any) -> str | None:
+def _checked(token: Any, write: str) -> str | None:
     """Refuse what a formula may not have; the column of a ``C()``."""
     kind, text = token.kind.value, token.token
     if kind == "name" or (kind, text) == ("value", "1") or (kind == "context" and text in "()"):
@@ -120,7 +153,7 @@ def _checked(token: Any) -> str | None:
             f"a term is not multiplied by {shown(text)}, which changes its unit and nothing else; leave it out, or "
             "compute the column with pets.query(…).with_columns(…)"
         )
-    raise QueryError(f"{shown(text)} has no meaning in a formula here; {_WRITE}")
+    raise QueryError(f"{shown(text)} has no meaning in a formula here; {write}")
 
 
 def _terms(node: Any) -> list[tuple[str, ...]]:

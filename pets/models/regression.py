@@ -79,11 +79,7 @@ class Regression(Model[R_co]):
         >>> linear("y ~ b * a", data="t").formula
         'y ~ b + a + a:b'
         """
-        terms = [
-            ":".join(f"C({_name(name)})" if name in self.levels else _name(name) for name in term)
-            for term in self.terms
-        ]
-        return f"{_name(self.outcome)} ~ {' + '.join(terms)}"
+        return f"{_name(self.outcome)} ~ {formula_of(self.terms, self.levels)}"
 
     def check(self, schema: Schema) -> None:
         """Refuse ``C()`` of what has no listed values; raises :class:`QueryError`."""
@@ -144,6 +140,12 @@ def parts(formula: str, terms: Any, data: Any) -> tuple[Query, str, Terms, tuple
     if isinstance(terms, (str, bytes, Mapping)) or not isinstance(terms, Sequence):
         raise QueryError(f"terms is a list of columns, such as ['age', 'sex'], not {shown(terms)}")
     return asked, formula, tuple((name,) for name in terms), ()
+
+
+def formula_of(terms: Terms, levels: Sequence[str]) -> str:
+    """What stands right of ``~``."""
+    named = (":".join(f"C({_name(name)})" if name in levels else _name(name) for name in term) for term in terms)
+    return " + ".join(named)
 
 
 def _name(column: str) -> str:

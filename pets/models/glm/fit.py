@@ -18,6 +18,7 @@ from pets.common.codec import Json
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError
 from pets.models import saving
+from pets.models.forest import forest
 from pets.models.glm.newton import DOUBTFUL, Found, turned
 from pets.models.glm.stepping import Progress, of_same_rows
 from pets.models.least_squares import POOR
@@ -339,6 +340,18 @@ class GlmFit:
         alarm = [html_table.sentence(DUMMY, alarm=True)] if self.releases[0].data == "dummy" else []
         notes = [html_table.sentence(note) for note in (*self.notes, self.guarantee)]
         return html_table.block(*alarm, html_table.table(self.model.formula, header, rows, numbers=range(1, 8)), *notes)
+
+    def chart(self) -> Any:
+        """The odds or rate ratios with their intervals, as an Altair chart (a forest plot); without the intercept.
+
+        Raises:
+            MissingExtraError: without the extra ``plot``.
+        """
+        title, axis = f"{WHAT[self.model.kind]}: {self.model.formula}", RATIO[self.model.kind]
+        told, last = self.table.iloc[1:], self.releases[-1]
+        return forest(told, title, last, self.notes, guarantee=self.guarantee, axis=axis, ratio=True)
+
+    plot = chart
 
     # its canonical form ---------------------------------------------------------------------------------------------
 

@@ -118,6 +118,6 @@ class ExitFit(Saved):
     @property
     def _head(self) -> list[str]:
         alarm = [DUMMY] if self.release.data == "dummy" else []
-        by = f" by {', '.join(self.model.by)}" if self.model.by else ""
+        by = f" by {self.model.formula}" if self.model.by else ""
         said = f"{self.called[0].upper()}{self.called[1:]} of {self.model.time} until {self.model.event}{by}"
         return [*alarm, said, f"Data: {self.release.dataset}, {self.release.plan.source}"]

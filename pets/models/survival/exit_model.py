@@ -137,6 +137,16 @@ class ExitModel(Model[R_co]):
         """What its canonical form has besides."""
         return {}
 
+    @classmethod
+    def _more(cls, form: Any) -> dict[str, Any]:
+        """What of :attr:`settings` is not what a form has."""
+        return {}
+
+    @property
+    def formula(self) -> str:
+        """What the groups are by, in words."""
+        return ", ".join(self.by)
+
     def to_json(self) -> Json:
         """The canonical form."""
         said = {name: part for name, part in self.counted.to_json().items() if name != "agg"}
@@ -152,6 +162,7 @@ class ExitModel(Model[R_co]):
                 raise ValueError("another model")
             parts = {name: form[name] for name in form if name not in ("model", "version", "data", "by")}
             parts |= {name: parts[name]["column"] for name in ("time", "event")}
+            parts |= cls._more(form)
             by = tuple(one["column"] for one in form.get("by", ()))
             made = cls(Query.from_json({**form["data"], "agg": []}), by=by, **parts)
             if made.to_json() != form:

@@ -9,13 +9,13 @@ lost from sight, where few are at risk in it beside the noise on their number: f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pets.common.integers import Floats
-from pets.models.survival.estimate import FIRM, ended
+from pets.models.survival.estimate import FIRM, Curve, ended
 from pets.models.survival.streams import Streams
 
 APART = 20.0
@@ -141,16 +141,64 @@ class Counts:
         return score, information
 
 
-def _noise(patterns: Sequence[Streams], counts: Counts, design: Floats, beta: Floats) -> Floats:
-    """The covariance that noise makes of the score."""
+def _moves(
+    patterns: Sequence[Streams], counts: Counts, design: Floats, beta: Floats
+) -> Iterator[tuple[Floats, Floats]]:
+    """Of each pattern, how each count of its events, and of its others, moves the score."""
     _, total, there, mean = counts.means(design, beta)
-    out = np.zeros((len(beta), len(beta)))
     for x, one, seen in zip(design, patterns, counts.seen, strict=True):
         beyond = np.where(there & (seen > 0), x[:, None] - mean, 0.0)
         own = np.where(there, counts.died / total, 0.0) * np.exp(x @ beta) * beyond
         so_far = np.cumsum(own, axis=1)
         later = np.repeat(so_far[:, -1:], len(one.others) - one.bins, axis=1)
-        of_others = -np.concatenate([so_far - counts.wide * own / 2, later], axis=1)
-        for moved in (beyond - (so_far - own / 2), of_others):
+        yield beyond - (so_far - own / 2), -np.concatenate([so_far - counts.wide * own / 2, later], axis=1)
+
+
+def _noise(patterns: Sequence[Streams], counts: Counts, design: Floats, beta: Floats) -> Floats:
+    """The covariance that noise makes of the score."""
+    out = np.zeros((len(beta), len(beta)))
+    for one, both in zip(patterns, _moves(patterns, counts, design, beta), strict=True):
+        for moved in both:
             out += moved @ one.covariance(moved.shape[1]) @ moved.T
     return out
+
+
+def survival_of(patterns: Sequence[Streams], design: Floats, wide: Floats, found: Partial) -> Curve:
+    """The curve of the pattern whose design is nothing but 0, by Breslow's cumulative hazard (1974).
+
+    In a bin of several values those who leave it count half, with the event or without it, so that one minus the
+    hazard is, nearly, what Kaplan and Meier would have. It ends where no pattern has enough people at risk. Errors hold
+    those of the coefficients (by sampling: Tsiatis 1981), and of noise what it does to both together.
+
+    Args:
+        patterns, wide, found: of the fit, and what it was made of.
+        design: of the patterns, less that of the row that is asked about.
+    """
+    counts, beta = Counts.of(patterns, wide), found.coefficients
+    weight = np.exp(design @ beta)
+    hazards = weight[:, None] * np.maximum(counts.risk - wide * counts.events / 2, 0.0)
+    total = hazards.sum(axis=0)
+    few = total <= 0
+    last = int(few.argmax()) if few.any() else len(total)
+    total, died, wide = total[:last], counts.died[:last], wide[:last]
+    hazard = died / total
+    mean = (design.T @ hazards[:, :last]) / total
+    slope = np.cumsum(hazard * mean, axis=1)  # of log S, by the coefficients
+    at = np.arange(last)
+    sooner, reached = np.minimum.outer(at, at), at[:, None] >= at[None, :]
+    survival = np.exp(-np.cumsum(hazard)).astype(np.float64)
+    sampling = np.cumsum(hazard / total)[sooner] + slope.T @ found.sampling @ slope
+    noise = np.zeros_like(sampling)
+    if any(one.deviation for one in patterns):
+        through = slope.T @ found.sampling  # (the inverse of the information turns moves of the score)
+        moves = _moves(patterns, counts, design, beta)
+        for own, one, seen, both in zip(weight, patterns, counts.seen[:, :last], moves, strict=True):
+            fall = hazard / total * own * seen
+            so_far, half = np.cumsum(fall), np.where(reached, wide * fall / 2, 0.0)
+            of_events = so_far[sooner] - half - np.where(reached, seen / total, 0.0)
+            of_others = so_far[sooner] - half
+            for part, moved in zip((of_events, of_others), both, strict=True):
+                later = np.repeat(so_far[:, None], moved.shape[1] - last, axis=1)
+                whole = np.concatenate([part, later], axis=1) + through @ moved
+                noise += whole @ one.covariance(moved.shape[1]) @ whole.T
+    return Curve(survival, noise, sampling)

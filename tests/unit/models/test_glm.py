@@ -230,6 +230,10 @@ def test_a_fit_is_saved_and_an_edited_one_is_none(tmp_path: Path) -> None:
     there = GlmFit.load(fit.save(tmp_path / "fit.json"))
     assert there.summary() == fit.summary() and there.to_json() == fit.to_json()
     assert "rate ratio" in fit.summary() and "<table" in fit._repr_html_()
+    drawn = json.loads(fit.plot().to_json())
+    (ends,) = [layer["data"]["values"] for layer in drawn["layer"] if "term" in layer["data"]["values"][0]][:1]
+    assert [one["term"] for one in ends] == list(fit.terms)[1:] and fit.guarantee in drawn["title"]["subtitle"]
+    assert [one["ratio_low"] for one in ends] == fit.table.ratio_low.tolist()[1:]
     form = json.loads((tmp_path / "fit.json").read_text())
     form["releases"] = form["releases"][1:]
     with pytest.raises(UserError, match="not a fit as pets wrote it"):

@@ -49,7 +49,11 @@ def exactly(name: str) -> tuple[Hazards, pd.DataFrame, list[str]]:
     )
     found = asked.fit(pets.cox("time", "event", names, data="t", bins=1000), pets.Total())
     design = pd.DataFrame(
-        {str(term): (rows[term.column] == term.level).astype(float) for term in found.covariates.terms}
+        {
+            str(term): (rows[column] == value).astype(float)
+            for term in found.covariates.terms
+            for column, value in term.parts
+        }
     )
     return found, rows.join(design), list(design)
 

@@ -56,7 +56,7 @@ def train_noise(steps: int, l2_squared: int, protection: DP, budget: Budget) -> 
     if budget.currency == "pure":
         raise BudgetError(
             "this ledger counts epsilon without a delta, and the steps of a training are priced in rho; keep the data "
-            "in a ledger with a delta"
+            "in one with a delta, such as pets.Budget(epsilon=5, delta=1e-6)"
         )
     check_plain(protection, "a network is trained by noisy steps")
     target = target_of(protection, budget)

@@ -21,6 +21,8 @@ SAVED = {
 }
 """By the name in its form: where what is saved is read, and what it is called, with its article."""
 
+TABLE = "for its table write fit.table.to_csv('fit.csv')"
+
 
 def kind_of(form: Any) -> str | None:
     """The name in a form of what pets saves, as :data:`SAVED` has it; ``None`` for anything else."""
@@ -47,11 +49,21 @@ def broken(form: Any, own: str, called: str = "a fit") -> UserError:
     return UserError(f"this is not {called} as pets wrote it: it was edited or damaged; ask for the original file")
 
 
-def save(form: Json, path: str | Path) -> Path:
-    """Write a form to a file; raises :class:`UserError` where the path cannot be written."""
-    with writing("the fit", path, "fit.json"):
+def save(form: Json, path: str | Path, the: str = "the fit", example: str = "fit.json", instead: str = TABLE) -> Path:
+    """Write a form to a file; raises :class:`UserError` where the path does not end in ``.json``, or cannot be written.
+
+    Args:
+        the: what is written.
+        example: a path that would do.
+        instead: what to write where another kind of file was wanted.
+    """
+    with writing(the, path, example):
         target = Path(path)
-        replace_file(target, canonical(form))
+        kept = target.suffix.lower() == ".json"
+        if kept:
+            replace_file(target, canonical(form))
+    if not kept:
+        raise UserError(f"{the} is saved as JSON, so its file's name ends in .json, such as {example!r}; {instead}")
     return target
 
 

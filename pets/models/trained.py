@@ -1,6 +1,6 @@
 """Trained: a network whose weights follow from released noisy sums by public arithmetic, with what it promises.
 
-It predicts like a fitted estimator of scikit-learn, and has no ``fit``. It is saved as JSON: numbers, and no code.
+It predicts like a fitted estimator of scikit-learn, and is not fitted again. It is saved as JSON: numbers, and no code.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from pets.common import codec, html_table
 from pets.common.codec import Json, canonical, fraction, whole
-from pets.common.files import reading, replace_file, writing
+from pets.common.files import reading
 from pets.common.integers import Floats
 from pets.dp.train_noise import drowned, loudness, membership
 from pets.errors import PetsError, UserError
+from pets.models import saving
 from pets.models.new_rows import column_of, frame_of, numbers
 from pets.plan.trained.descent import split, trained
 from pets.plan.trained.fixed_point import GRADIENT, INPUT, ROOT_TWO, WEIGHT, Layers
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 NONE = "this is no trained network as pets released it: ask for the original file"
 NOISE = "A step of this training is mostly noise: do not use these predictions; take more epsilon or fewer steps"
+FIXED = (
+    "a trained network is not fitted again: train another with session.train, judge this one with "
+    "trained.score(data, outcome), or give scikit-learn FrozenEstimator(trained), which leaves it as it is"
+)
 Marks = npt.NDArray[np.bool_]
 AT_ONCE = 2**16  # rows that are predicted at a time
 
@@ -123,6 +128,17 @@ class Trained:
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
+
+    def fit(self, *data: Any, **more: Any) -> NoReturn:
+        """A trained network is not fitted again.
+
+        Raises:
+            UserError: always, as :meth:`__sklearn_clone__` does; scikit-learn asks for a method of this name.
+        """
+        raise UserError(FIXED)
+
+    def __sklearn_clone__(self) -> NoReturn:
+        raise UserError(FIXED)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
@@ -267,10 +283,7 @@ class Trained:
 
     def save(self, path: str | Path) -> Path:
         """Write it as JSON, which :meth:`load` and ``pets verify`` read; raises :class:`UserError` where it cannot."""
-        with writing("the network", path, "network.json"):
-            target = Path(path)
-            replace_file(target, canonical(self.signed))
-        return target
+        return saving.save(self.signed, path, "the network", "network.json", "its card is a text: trained.card")
 
     @classmethod
     def load(cls, path: str | Path) -> Trained:
@@ -304,9 +317,11 @@ class Trained:
         return (type(self), (self._form, self.certificate))
 
     def __repr__(self) -> str:
-        return self.card
+        made = "DUMMY DATA, " if self._form["data"] == "dummy" else ""
+        return f"<Trained: {made}{self.network.outcome} by {', '.join(self.network.columns)}; its card says more>"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return self.card
 
     def _repr_html_(self) -> str:
         alarm = self._form["data"] == "dummy"

@@ -189,7 +189,7 @@ def a_network(session: pets.Session) -> Any:
     made = session.train(NETWORK, pets.DP(epsilon=1))
     form = {name: made.form[name] for name in ("sums", "people", "weights", "losses", "cost", "notes", "guarantee")}
     chances = made.predict_proba({"x": [3, 90], "h": ["u1", "v1"], "sex": ["F", "M"]})
-    return [repr(quote), form, repr(made), made._repr_html_(), chances.tolist()]
+    return [repr(quote), form, str(made), made._repr_html_(), chances.tolist()]
 
 
 def odds(session: pets.Session) -> Any:

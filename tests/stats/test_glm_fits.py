@@ -135,7 +135,10 @@ def of_rows(family: str, x: Any, y: Any, radius: float) -> Any:
         eta = x @ beta
         mean = 1 / (1 + np.exp(-eta)) if family == "logistic" else np.exp(eta)
         spread = mean * (1 - mean) if family == "logistic" else mean
-        beta = beta + np.linalg.solve((x.T * (weight * spread)) @ x, x.T @ (weight * (y - mean)))
+        step = np.linalg.solve((x.T * (weight * spread)) @ x, x.T @ (weight * (y - mean)))
+        beta = beta + step
+        if np.abs(step).max() < 1e-9:
+            break
     return beta
 
 

@@ -71,7 +71,8 @@ class Network:
         if not isinstance(self.data, Query) or self.data.aggregates or self.data.keys or self.data.keyset is not None:
             raise QueryError(
                 "a network's data is the name of a table, or a question about rows without measures and groups, such "
-                "as pets.query('stays').where(pets.col('age') >= 18)"
+                "as pets.query('stays').where(pets.col('age') >= 18); the rows themselves go into pets.Session(schema, "
+                "rows)"
             )
         if self.data.people is not None or self.data.groups is not None or self.data.rows_per_group is not None:
             raise QueryError(

@@ -65,8 +65,9 @@ def _units(budget: Budget, protection: DP) -> int:
 
 def no_room(questions: int, asked: float, where: str, spare: float, *, begun: bool) -> BudgetError:
     """Why a fit does not begin, or go on: what its questions cost, as ε, and what there is room for."""
-    instead = "what was asked stays charged, and the same fit goes on once there is room"
+    going_on = "what was asked stays charged, and the same fit goes on once there is room"
     return BudgetError(
         f"the {questions} questions of this fit {'that are left ' if begun else ''}would cost ε = {asked:.4g} together "
-        f"and {where} has room for ε = {spare:.4g}; {instead if begun else 'ask with a smaller epsilon'}"
+        f"and {where} has room for ε = {spare:.4g}; "
+        f"{going_on if begun else 'nothing was spent; ask with a smaller epsilon'}"
     )

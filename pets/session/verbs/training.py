@@ -72,7 +72,8 @@ class TrainingVerbs:
             )
         if not isinstance(protection, DP):
             raise BudgetError(
-                f"a network is trained with pets.DP(epsilon=…) alone, on invented rows too, not {shown(protection)}"
+                f"a network is trained with pets.DP(epsilon=…) alone, on invented rows too, not {shown(protection)}; "
+                "write pets.DP(epsilon=1)"
             )
         custody = self._custody
         custody.policy.check_conditions(network.query)

@@ -126,7 +126,9 @@ def test_the_whole_is_charged_and_asked_again_it_costs_nothing() -> None:
 
 def test_nothing_is_asked_where_the_whole_has_no_room() -> None:
     asked = session(BIG, budget=pets.Budget(epsilon=0.9, delta=1e-6))
-    with pytest.raises(BudgetError, match=r"5 questions of this fit would cost ε = 1 .*room for ε = 0\.9"):
+    with pytest.raises(
+        BudgetError, match=r"5 questions of this fit would cost ε = 1 .*room for ε = 0\.9.*nothing was spent"
+    ):
         asked.fit(MODEL, pets.DP(epsilon=1))
     assert asked.remaining().spent.loss == 0 and len(asked.history()) == 0
     asked.fit(MODEL, pets.DP(epsilon=0.89))

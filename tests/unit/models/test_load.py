@@ -71,6 +71,20 @@ def test_what_was_saved_is_read_whatever_it_was(kind: str, tmp_path: Path) -> No
             assert "damaged" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["fit", "glm fit", "trained"])
+def test_a_fit_s_file_ends_in_json_and_nothing_else_is_written(kind: str, tmp_path: Path) -> None:
+    made, _ = saved(kind, tmp_path)
+    for name in ("fit.csv", "fit", "fit.json.txt", ".json"):
+        with pytest.raises(
+            UserError, match=r"saved as JSON, so its file's name ends in \.json, such as '\w+\.json'; .*"
+        ):
+            made.save(tmp_path / name)
+        assert not (tmp_path / name).exists()
+    if kind != "trained":
+        made.table.to_csv(tmp_path / "fit.csv")
+    assert pets.load(made.save(tmp_path / "FIT.JSON")) is not None
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "3", '{"pets": "other"}', '{"pets": []}', "null", '{"pets": "fit"}'])
 def test_what_is_none_of_them_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "any.json"

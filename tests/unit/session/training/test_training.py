@@ -248,18 +248,36 @@ def test_what_is_no_row_is_no_guess(change: dict[str, Any], why: str) -> None:
         trained_once().predict({"x": [9], "b": [True], "c": ["q"]} | change)
 
 
-def test_it_is_a_fitted_classifier_of_scikit_learn_without_fit() -> None:
+def test_it_is_a_fitted_classifier_of_scikit_learn_that_is_not_fitted_again() -> None:
     needs("sklearn")
-    from sklearn.base import is_classifier
+    from sklearn.base import clone, is_classifier
+    from sklearn.frozen import FrozenEstimator
     from sklearn.metrics import get_scorer
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
 
     made, kept = opened().train(NET, DP), ROWS.dropna()
-    assert not hasattr(made, "fit") and is_classifier(made)
+    assert is_classifier(made)
     inputs, outcome = kept[list(made.feature_names_in_)], kept.y
     assert get_scorer("accuracy")(made, inputs, outcome) == pytest.approx(made.score(inputs, outcome))
     assert get_scorer("roc_auc")(made, inputs, outcome) > 0.9
     assert get_scorer("neg_log_loss")(made, inputs, outcome) > -0.5
     assert made.n_features_in_ == 3
+    assert "\n" not in repr(made) and "DUMMY" not in repr(made) and str(made) == made.card
+    assert "DUMMY" in repr(opened().dummy().train(NET, DP))
+    again: list[Any] = [
+        lambda: made.fit(inputs, outcome),
+        lambda: clone(made),
+        lambda: cross_val_score(made, inputs, outcome),
+        lambda: make_pipeline("passthrough", made).fit(inputs, outcome),
+    ]
+    for act in again:
+        with pytest.raises(UserError, match=r"is not fitted again: .*FrozenEstimator\(trained\)") as caught:
+            act()
+        assert "\n" not in str(caught.value)
+    rates = cross_val_score(FrozenEstimator(made), inputs, outcome, cv=3)
+    assert np.mean(rates) == pytest.approx(made.score(inputs, outcome), abs=0.01)
+    assert (make_pipeline(made).predict(inputs) == made.predict(inputs)).all()
 
 
 def test_invented_rows_cost_nothing_and_say_so() -> None:
@@ -280,7 +298,7 @@ def test_the_card_states_the_guarantee_the_noise_and_the_bound_on_membership() -
     alone = opened().train(NET, pets.DP(epsilon=0.02))  # (whose number of people is mostly noise, too)
     loud = float(alone.form["scales"][1]) * math.sqrt(5) / 4096 / max(1, alone.people)
     assert f"Noise of one step: {loud:.2g} of the most" in alone.card and loud > 0.05
-    assert repr(made) == made.card and "&epsilon;" not in made._repr_html_()
+    assert str(made) == made.card and "&epsilon;" not in made._repr_html_()
     assert "mostly noise" not in made.card
 
 

@@ -16,9 +16,10 @@ CREATE VIEW spells AS SELECT f.NEWNHSNO AS person, f.ADMIDATE AS admitted, l.DIS
   f.EPITYPE AS kind, f.OPERTN_4_01 AS operation, f.FYEAR AS fyear
   FROM (SELECT * FROM apc WHERE EPIORDER = 1) f
   JOIN (SELECT * FROM apc WHERE SPELDUR IS NOT NULL) l ON left(f.EPIKEY, 10) = left(l.EPIKEY, 10);
--- admissions that can be followed by a readmission: discharged alive, neither obstetric nor with cancer
+-- admissions that can be followed by a readmission, as NHS Digital's indicator (P00909) defines them: discharged alive,
+-- neither day cases nor obstetric nor with cancer (day cases were counted when the rates were first written)
 CREATE VIEW leaving AS SELECT * FROM spells
-  WHERE how <> '4' AND method NOT IN ('31', '32', '82', '83') AND primary_code NOT LIKE 'O%'
+  WHERE how <> '4' AND class = '1' AND method NOT IN ('31', '32', '82', '83') AND primary_code NOT LIKE 'O%'
   AND primary_code NOT LIKE 'C%' AND primary_code <> 'Z511' AND discharged <= DATE '2024-03-01';
 CREATE VIEW readmitted AS SELECT a.*, EXISTS (SELECT 1 FROM spells b WHERE b.person = a.person AND b.emergency
     AND b.admitted >= a.discharged AND b.admitted <= a.discharged + 30 AND b.admitted > a.admitted) AS again,

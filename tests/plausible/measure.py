@@ -69,6 +69,12 @@ def measure(tables: Mapping[str, Any], wanted: Iterable[Rate]) -> dict[str, floa
         return {rate.name: float(con.execute(rate.sql).fetchall()[0][0]) for rate in wanted}
 
 
+def kept() -> dict[str, Any]:
+    """What was measured when the page was last written."""
+    told: dict[str, Any] = json.loads(MEASURED.read_text("utf-8"))
+    return told
+
+
 def main() -> None:
     """Measure, print, and with ``--keep`` write what the page shows."""
     import pets
@@ -83,8 +89,8 @@ def main() -> None:
     made = pets.dummy("nhs", people=args.people, seed=args.seed)
     found = measure(made.tables, wanted)
     for rate in wanted:
-        told = "" if rate.holds(found[rate.name]) else f"  <- {found[rate.name] / rate.published - 1:+.0%}"
-        print(f"{rate.name:28} {rate.published:8g} {found[rate.name]:8.3g}{told}")
+        beside = "" if rate.holds(found[rate.name]) else f"  <- {found[rate.name] / rate.published - 1:+.0%}"
+        print(f"{rate.name:28} {rate.published:8g} {found[rate.name]:8.3g}{beside}")
     print(sum(rate.holds(found[rate.name]) for rate in wanted), "of", len(wanted))
     if args.keep:
         told = {name: float(f"{value:.3g}") for name, value in found.items()}

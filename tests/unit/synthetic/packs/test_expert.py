@@ -7,6 +7,7 @@ import pytest
 
 import pets
 from pets.synthetic.dummy_data.dataset import Dummy
+from pets.synthetic.packs.pack import load_pack
 
 PEOPLE = 15_000
 
@@ -99,7 +100,11 @@ def test_children_stay_two_days(apc: pd.DataFrame) -> None:
 def test_places_lie_in_one_region_and_deprivation_tells(world: Dummy, apc: pd.DataFrame) -> None:
     people = world["demographics"]
     assert (people.groupby("lsoa").region.nunique() == 1).all() and people.region.nunique() == 9
-    rate = apc.groupby("IMD04_DECILE").size() / people.groupby("imd_decile").size()
+    assert set(apc.IMD04_DECILE) == set(load_pack("nhs").lists["imd_words"].codes)
+    told = apc.merge(people, left_on="NEWNHSNO", right_on="nhs_number")
+    assert (told[told.imd_decile == 1].IMD04_DECILE == "Most deprived 10%").all()
+    told = told[(told.EPIORDER == 1) & told.ADMIMETH.str.startswith("2")]
+    rate = told.groupby("imd_decile").size() / people.groupby("imd_decile").size()
     assert rate.loc[1:2].mean() > 1.3 * rate.loc[9:10].mean()
 
 
@@ -109,3 +114,57 @@ def test_first_attendances_are_first_and_no_grown_up_goes_to_neonatal_care(world
     assert first.isin(["1", "3"]).mean() > 0.97  # (two of one day stand in no order)
     assert 0.15 < op.FIRSTATT.isin(["1", "3"]).mean() < 0.5
     assert not (world["ecds"].DISCHARGE_DESTINATION == "1066401000000108").any()
+
+
+def test_planned_care_rests_at_weekends_and_emergencies_do_not(world: Dummy, apc: pd.DataFrame) -> None:
+    first = apc[apc.EPIORDER == 1]
+    by_day = first.groupby([first.ADMIMETH.str[0], first.ADMIDATE.dt.dayofweek]).size().unstack()
+    week = by_day.loc[:, 0:4].mean(axis=1)
+    assert (by_day.loc["1", 5:6] < 0.35 * week["1"]).all()
+    assert (by_day.loc["2", 5:6] > 0.75 * week["2"]).all() and (by_day.loc["2", 5:6] < week["2"]).all()
+    came = world["ecds"].ARRIVAL_DATE.dt.dayofweek.value_counts(normalize=True).sort_index()
+    assert came.idxmax() == 0 and came.max() < 0.18 and came.min() > 0.12
+
+
+def test_airways_are_a_winter_illness(apc: pd.DataFrame) -> None:
+    first = apc[apc.EPIORDER == 1]
+    month = first.ADMIDATE.dt.month
+    winter, summer = month.isin([12, 1, 2]), month.isin([6, 7, 8])
+    lungs = first.DIAG_4_01.isin(["J181", "J189", "J219", "J22X", "J440"])
+    other = first.DIAG_4_01.isin(["R074", "R104", "S720", "N390", "I214"])
+    assert (lungs & winter).sum() > 1.5 * (lungs & summer).sum() and (lungs & summer).sum() > 50
+    assert 0.8 < (other & winter).sum() / (other & summer).sum() < 1.25
+
+
+def test_who_leaves_hospital_comes_back_with_the_same_illness(apc: pd.DataFrame) -> None:
+    whole = apc[apc.SPELDUR.notna()].sort_values(["NEWNHSNO", "ADMIDATE", "DISDATE"])
+    before = whole.groupby("NEWNHSNO")[["DISDATE", "DIAG_4_01", "ADMIMETH"]].shift()
+    gap = (whole.ADMIDATE - pd.to_datetime(before.DISDATE)).dt.days
+    back = whole[gap.between(1, 30) & whole.ADMIMETH.str.startswith("2") & before.ADMIMETH.str.startswith("2")]
+    assert len(back) > 400 and (before.DIAG_4_01[back.index] == back.DIAG_4_01).mean() > 0.3
+
+
+def test_depression_and_anxiety_go_together(world: Dummy) -> None:
+    scores = world["ids101referral"][["PHQ9_FIRSTSCORE", "GAD_FIRSTSCORE"]].astype(float)
+    assert 0.45 < scores.corr().iloc[0, 1] < 0.8
+
+
+def test_stays_for_covid_have_a_positive_test(world: Dummy, apc: pd.DataFrame) -> None:
+    stays = apc[(apc.DIAG_4_01 == "U071") & (apc.EPIORDER == 1) & (apc.ADMIDATE >= "2020-03-10")]
+    found = world["sgss"][world["sgss"].TEST_RESULT == "Positive"]
+    pairs = stays.merge(found, left_on="NEWNHSNO", right_on="NHS_NUMBER")
+    near = pairs[(pairs.ADMIDATE - pairs.SPECIMEN_DATE).dt.days.abs() <= 14]
+    assert near.EPIKEY.nunique() > 0.8 * len(stays) > 80
+
+
+def test_most_outpatient_diagnoses_are_not_coded(world: Dummy, apc: pd.DataFrame) -> None:
+    assert 0.9 < (world["op"].DIAG_4_01 == "R69X").mean() < 0.98
+    assert 0.01 < (apc.DIAG_4_01 == "R69X").mean() < 0.02
+
+
+def test_the_flags_of_an_extract_are_there(apc: pd.DataFrame) -> None:
+    assert set(apc.SPELEND) == {"Y", "N"} and (apc[apc.SPELEND == "Y"].groupby("PROVSPNOPS").size() == 1).all()
+    assert (apc.FCE == "1").all() and (apc.FAE == "1").sum() == (apc.FDE == "1").sum() == (apc.SPELEND == "Y").sum()
+    assert apc[apc.FAE_EMERGENCY == "1"].ADMIMETH.str.startswith("2").all()
+    injured = apc[apc.DIAG_4_01.isin(["S720", "S525", "T391"])]
+    assert injured.CAUSE_4.notna().all() and apc[apc.DIAG_4_01 == "J181"].CAUSE_4.isna().all()

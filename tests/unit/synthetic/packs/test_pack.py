@@ -304,7 +304,7 @@ def test_the_command_line_writes_a_whole_folder(tmp_path: Path, capsys: pytest.C
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert told["pack"] == {
         "name": "nhs",
-        "version": "1.1",
+        "version": "1.2",
         "title": "NHS-like linked health data",
         "link": "nhs_number",
     }
@@ -353,15 +353,15 @@ def test_a_pack_takes_people_and_a_schema_rows(pack: Pack) -> None:
 
 EDITS = [
     ("codes_emergency", "1064901000000108", "1064901000000103", "no valid snomed code"),
-    ("codes_clinical", "I219: 0 0 0 0 1.6 2", "I21.9: 0 0 0 0 1.6 2", "no valid icd10 code"),
-    ("codes_clinical", "I219: 0 0 0 0 1.6 2", "I219: 0 0 1.6 2", "same number of weights"),
+    ("codes_illnesses", "I219: 0 0 0 0 0.5 0.6", "I21.9: 0 0 0 0 0.5 0.6", "no valid icd10 code"),
+    ("codes_illnesses", "I219: 0 0 0 0 0.5 0.6", "I219: 0 0 0.5 0.6", "same number of weights"),
     ("codes_admin", 'P: 0.5 | any other black', 'P: -0.5 | any other black', "not be negative"),
     ("hospital", "EPISTART: day | _spells", "EPISTART: dya | _spells", "did you mean 'day'"),
     ("hospital", "| DISDATE - ADMIDATE |", "| DISDAT - ADMIDATE |", "did you mean 'DISDATE'"),
     ("hospital", "fiscal_year(EPIEND) |", "fiscal_yaer(EPIEND) |", "did you mean 'fiscal_year'"),
     ("hospital", "| EPIEND - EPISTART |", "| __import__('os') |", "no function '__import__'"),
     ("hospital", "| EPIEND - EPISTART |", "| (1).real |", "refused"),
-    ("hospital", "_next, coalesce", "following(ADMIDATE), coalesce", "every row"),
+    ("hospital", "_following, _ill", "following(ADMIDATE), _ill", "every row"),
     ("hospital", "codes sex |", "codes sexx |", "did you mean 'sex'"),
     ("hospital", "each: _spells", "each: _spell", "no earlier table"),
     ("hospital", "Number of diagnoses", "Number of diagnoses | HSE", "did you mean 'HES'"),

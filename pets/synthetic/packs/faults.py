@@ -65,8 +65,7 @@ def chosen(pack: Pack, wanted: object) -> tuple[Fault, ...]:
         else:
             found = []
         if not found:
-            near = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
-            raise UserError(f"the pack {pack.name} has no fault {shown(name)}{near}")
+            raise UserError(f"the pack {pack.name} has no fault {shown(name)}{did_you_mean(name, known)}")
         share = names[name] if isinstance(names, Mapping) else None
         if share is not None and (isinstance(share, (bool, str)) or not _is_share(share)):
             raise UserError(f"the share of {name!r} is above 0 and at most 1, such as 0.01, not {shown(share)}")

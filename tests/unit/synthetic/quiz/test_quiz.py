@@ -190,7 +190,7 @@ def test_faults_are_chosen_by_name_share_and_difficulty() -> None:
     ):
         with pytest.raises(UserError, match=words):
             chosen(pack, wrong)
-    with pytest.raises(UserError, match="the pack dental has no fault 'easy'; it has treated-twice, pain-of-nought"):
+    with pytest.raises(UserError, match="the pack dental has no fault 'easy'; there are: treated-twice, pain-of-nought"):
         pets.dummy("dental", people=10, faults=["middle", "easy"])
 
 

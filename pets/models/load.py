@@ -13,7 +13,7 @@ from pets.models import saving
 
 @plain_arguments(UserError, "load", "write pets.load('fit.json')")
 def load(path: str | Path) -> Any:
-    """What ``save`` wrote: a fit of any kind, a trained network or a release.
+    """What ``save`` wrote: a fit of any kind, a trained network or a release; and the quiz of a lesson.
 
     Each has its own ``load``, too. No code is run: the file is JSON, and every number of a fit is worked out anew. For
     tables and lists of keys, use ``load`` of what they were.

@@ -18,6 +18,7 @@ SAVED = {
     "hazard ratios": ("pets.models.survival.hazards", "Hazards", "a Cox regression"),
     "trained": ("pets.models.trained", "Trained", "a trained network"),
     "release": ("pets.release.release", "Release", "a release"),
+    "quiz": ("pets.synthetic.quiz.quiz", "Quiz", "a quiz"),
 }
 """By the name in its form: where what is saved is read, and what it is called, with its article."""
 

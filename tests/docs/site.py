@@ -25,7 +25,7 @@ PACKAGES = ("pets", "pets.he", "pets.federated", "pets.service", "pets.sdc", "pe
 CONTENTS = {
     "Learn": [
         "docs/guide",
-        *("docs/dummy_data", "docs/own_pack"),
+        *("docs/dummy_data", "docs/own_pack", "docs/teaching"),
         "docs/service",
         "docs/airlock",
         "docs/federated",

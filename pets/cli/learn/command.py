@@ -11,6 +11,69 @@ from pets.cli.command import verb
 
 learn_app = typer.Typer(name="learn", help="Lessons on invented data that mark themselves.", no_args_is_help=True)
 
+Name = Annotated[str, typer.Argument(help="The lesson, or the folder of one's own.", metavar="LESSON")]
+Language = Annotated[str, typer.Option("--language", help="python, r or sql, where the lesson is written in it.")]
+
+
+@verb(learn_app)
+def list_() -> None:
+    """The lessons, each with what it teaches and how long it takes.
+
+    \b
+    pets learn list
+    """
+    from pets.synthetic.lessons.lesson import described
+
+    for line in described():
+        print(line)
+    print("Begin one: pets learn open find_the_faults --out lesson")
+
+
+@verb(learn_app)
+def open_(
+    lesson: Name,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A folder that is not there yet.")],
+    language: Language = "python",
+) -> None:
+    """For oneself: a folder with the notebook, invented rows that nobody else has, and a quiz that marks offline.
+
+    \b
+    pets learn open find_the_faults --out lesson
+    pets learn open find_the_faults --out lesson --language sql
+    """
+    from pets.synthetic.lessons.lesson import load_lesson
+    from pets.synthetic.lessons.making import DATA, hand_out
+    from pets.synthetic.lessons.source import LANGUAGES
+    from pets.synthetic.quiz.key import ONLY_DETERS
+    from pets.synthetic.quiz.secret import Secret
+
+    known = load_lesson(lesson)
+    hand_out(known, out, Secret.fresh(), "me", language=language, offline=True)
+    print(
+        f"{out / LANGUAGES[language][0]}: {known.title}, about {known.minutes} minutes; its rows are in {out / DATA}."
+    )
+    print(f"How far you are: pets learn check {out}")
+    print(f"{out / 'quiz.json'}: {ONLY_DETERS}")
+
+
+@verb(learn_app)
+def check(
+    folder: Annotated[Path, typer.Argument(help="The lesson's folder.", metavar="FOLDER")],
+) -> None:
+    """Mark the answers in a lesson's folder, and say how far it is; for scripts in R and SQL, too.
+
+    An answer is a file answers/TASK.csv with one column and a head, which the notebook writes by itself.
+
+    \b
+    pets learn check lesson
+    """
+    from pets.synthetic.lessons.marking import check as checked
+
+    quiz, marks = checked(folder)
+    for one in marks:
+        print(one)
+    print(quiz)
+
 
 @verb(learn_app)
 def secret(
@@ -26,3 +89,59 @@ def secret(
     print(
         f"{Secret.fresh().save(file)}: who has it can make every student's rows and answers again; hand it to nobody."
     )
+
+
+@verb(learn_app)
+def prepare(
+    lesson: Name,
+    students: Annotated[Path, typer.Option("--class", metavar="FILE", help="A CSV file with a column student.")],
+    secret: Annotated[Path, typer.Option("--secret", metavar="FILE", help="Of pets learn secret.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="What is handed out: a folder for each student.")
+    ],
+    key: Annotated[Path, typer.Option("--key", metavar="FOLDER", help="The trainer's: answers, and a worked copy.")],
+    language: Language = "python",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Students' quizzes mark by themselves; that only deters from looking.")
+    ] = False,
+) -> None:
+    """For trainers: a lesson for a class, each student with rows of their own.
+
+    \b
+    pets learn secret trainer.secret
+    pets learn prepare find_the_faults --class class.csv --secret trainer.secret --out handout --key trainer
+    """
+    from pets.synthetic.lessons.lesson import load_lesson
+    from pets.synthetic.lessons.making import INSTRUCTOR, students_of
+    from pets.synthetic.lessons.making import prepare as prepared
+    from pets.synthetic.quiz.key import ONLY_DETERS
+    from pets.synthetic.quiz.secret import Secret
+
+    names, held = students_of(students), Secret.read(secret)
+    known = load_lesson(lesson)
+    made = prepared(known, names, held, out, key, language=language, offline=offline, progress=True)
+    print(f"{out}: {len(made)} folders to hand out, such as {made[0]}.")
+    print(f"{key}: the answers, and in {key / INSTRUCTOR} a copy with solutions. Hand it to nobody.")
+    if offline:
+        print(f"quiz.json of each student: {ONLY_DETERS}")
+    print(f"When they are back: pets learn mark {out} --key {key} --out sheet.html")
+
+
+@verb(learn_app)
+def mark(
+    handed_in: Annotated[Path, typer.Argument(help="The folders that came back, named as they were.")],
+    key: Annotated[Path, typer.Option("--key", metavar="FOLDER", help="The trainer's folder.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The sheet: .csv or .html.")],
+) -> None:
+    """For trainers: mark what a class handed in, into a sheet of every task of every student.
+
+    \b
+    pets learn mark handed_in --key trainer --out sheet.csv
+    """
+    from pets.synthetic.lessons.marking import mark as marked
+
+    sheet = marked(handed_in, key)
+    sheet.save(out)
+    for student, score in sheet.totals().items():
+        print(f"{student}: {score} %")
+    print(f"{out}: {len(sheet.lines)} lines")

@@ -20,7 +20,8 @@ COARSE = 25
 """Students are told quarters: the score of one row alone would tell whether it is of the answer."""
 
 ANSWERS, PROGRESS = "answers", "progress.json"
-_FORM = "pets quiz 1"
+KIND, VERSION = "quiz", 1
+"""What ``pets.load`` knows its file by."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Quiz(Mapping[str, Task]):
         return isinstance(name, str) and name in self._tasks
 
     @classmethod
-    def open(cls, path: str | Path = "quiz.json") -> Quiz:
+    def load(cls, path: str | Path = "quiz.json") -> Quiz:
         """The quiz of a lesson's folder: answers are kept beside it, and marked where the file can.
 
         Raises :class:`UserError` for a file that is none.
@@ -102,7 +103,7 @@ class Quiz(Mapping[str, Task]):
         """A quiz from the text of its file. Raises :class:`UserError` for a text that is none."""
         try:
             told = json.loads(text)
-            if told["form"] != _FORM:
+            if (told["pets"], told["version"]) != (KIND, VERSION):
                 raise ValueError
             tasks = [
                 Task(one["name"], one["kind"], one["question"], one["hints"], one["lesson"], one["decimals"])
@@ -124,7 +125,14 @@ class Quiz(Mapping[str, Task]):
                 one |= SlowKey.of(key, salt + name.encode("utf-8")).to_json()
             told.append(one)
         note = "The trainer's: hand it to nobody." if answers else ONLY_DETERS if salt is not None else ""
-        whole = {"form": _FORM, "note": note, "title": self.title, "student": self.student, "tasks": told}
+        whole = {
+            "pets": KIND,
+            "version": VERSION,
+            "note": note,
+            "title": self.title,
+            "student": self.student,
+            "tasks": told,
+        }
         return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
     def answer(self, task: str, answer: object) -> Mark:

@@ -58,7 +58,7 @@ def saved(kind: str, folder: Path) -> tuple[Any, Path]:
     return made, made.save(folder / "any.json")
 
 
-@pytest.mark.parametrize("kind", list(SAVED))
+@pytest.mark.parametrize("kind", [kind for kind in SAVED if kind != "quiz"])  # that of a lesson: its own tests
 def test_what_was_saved_is_read_whatever_it_was(kind: str, tmp_path: Path) -> None:
     made, path = saved(kind, tmp_path)
     again = pets.load(path)

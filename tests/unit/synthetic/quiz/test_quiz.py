@@ -119,20 +119,20 @@ def test_what_is_no_answer_is_one_sentence(task: str, answer: object, words: str
 
 def test_answers_and_progress_are_kept_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "quiz.json").write_text(quiz().to_file(answers=True), "utf-8")
-    mine = Quiz.open(tmp_path / "quiz.json")
+    mine = pets.load(tmp_path / "quiz.json")
     mine.answer("rows", [11, 3])
     mine.answer("code", 'a "b", c')
     assert (tmp_path / "answers" / "rows.csv").read_text("utf-8") == "answer\n3\n11\n"
     assert read_answer(tmp_path / "answers" / "code.csv") == ['a "b", c']
-    again = Quiz.open(tmp_path / "quiz.json")
+    again = Quiz.load(tmp_path / "quiz.json")
     assert again.attempts("rows") == 1 and again.answer("rows", [3, 11]).attempts == 1
     for torn in ("{", "[]", '{"rows": {"attempts": "x"}}'):
         (tmp_path / "progress.json").write_text(torn, "utf-8")
-        assert Quiz.open(tmp_path / "quiz.json").attempts("rows") == 0
-    for text in ("", "[]", '{"form": "pets quiz 1"}', '{"form": 2}'):
+        assert Quiz.load(tmp_path / "quiz.json").attempts("rows") == 0
+    for text in ("", "[]", '{"pets": "quiz", "version": 1}', '{"pets": "quiz", "version": 2, "tasks": []}'):
         (tmp_path / "quiz.json").write_text(text, "utf-8")
         with pytest.raises(UserError, match="is no quiz"):
-            Quiz.open(tmp_path / "quiz.json")
+            Quiz.load(tmp_path / "quiz.json")
 
 
 def test_a_file_that_is_handed_out_marks_the_same_and_holds_no_answer(tmp_path: Path) -> None:
@@ -190,7 +190,9 @@ def test_faults_are_chosen_by_name_share_and_difficulty() -> None:
     ):
         with pytest.raises(UserError, match=words):
             chosen(pack, wrong)
-    with pytest.raises(UserError, match="the pack dental has no fault 'easy'; there are: treated-twice, pain-of-nought"):
+    with pytest.raises(
+        UserError, match="the pack dental has no fault 'easy'; there are: treated-twice, pain-of-nought"
+    ):
         pets.dummy("dental", people=10, faults=["middle", "easy"])
 
 

@@ -1,0 +1,1 @@
+"""Lessons: what is asked of invented rows, declared in files, for students and for their trainers."""

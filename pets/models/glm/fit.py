@@ -232,6 +232,8 @@ class GlmFit:
                     f"Rows are weighted by min(1, {float(radius):g} / ‖x‖²), with columns from -1 to 1: where the "
                     "model is wrong, this is another fit than that of rows alike."
                 )
+        if not found.why and self.design.references:
+            out.append(f"Coefficients of values are against {html_table.few(self.design.references)}.")
         if self.model.kind == "poisson":
             out.append("Errors of sampling are those of Poisson's law; outcomes that vary more have greater ones.")
         return tuple(dict.fromkeys((*out, *(note for one in self.releases for note in one.notes))))

@@ -207,8 +207,8 @@ class Curves(ExitFit):
         ]
         out = []
         if ends:
-            few = "nobody is" if self.exact else f"fewer are than {CLEAR:g} standard deviations of the noise on them"
-            out.append(f"A curve ends where {few} at risk: {html_table.few(ends)}.")
+            noise = f"fewer are at risk than {CLEAR:g} standard deviations of the noise on their number"
+            out.append(f"A curve ends where {'nobody is at risk' if self.exact else noise}: {html_table.few(ends)}.")
         if not self.exact and min(self._known) < total:
             each = zip(self.groups, self._known, strict=True)
             means = [f"{number(self.bins.edges[one])} ({name})" if one else f"none ({name})" for name, one in each]

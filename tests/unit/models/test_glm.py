@@ -231,6 +231,7 @@ def test_a_fit_is_saved_and_an_edited_one_is_none(tmp_path: Path) -> None:
     fit = session(BIG).fit(pets.poisson("falls ~ age + sick", data="p", exposure="days"), pets.DP(epsilon=2))
     there = GlmFit.load(fit.save(tmp_path / "fit.json"))
     assert there.summary() == fit.summary() and there.to_json() == fit.to_json()
+    assert "Coefficients of values are against sick[False]." in fit.notes
     assert "rate ratio" in fit.summary() and "<table" in fit._repr_html_()
     drawn = json.loads(fit.plot().to_json())
     (ends,) = [layer["data"]["values"] for layer in drawn["layer"] if "term" in layer["data"]["values"][0]][:1]

@@ -328,7 +328,7 @@ def test_the_same_model_costs_nothing_again_and_its_groups_cost_nothing_more() -
 
 def test_few_people_end_a_curve_early_and_it_is_said() -> None:
     found = session(arms(300)).fit(MODEL, pets.DP(epsilon=0.5))
-    assert len(found.table) < 20 and "A curve ends where fewer are than 4 standard deviations" in found.notes[0]
+    assert len(found.table) < 20 and "A curve ends where fewer are at risk than 4 standard deviations" in found.notes[0]
     assert any("Noise on the events of single bins" in note for note in found.notes)
     some = session(arms(900)).fit(MODEL, pets.DP(epsilon=0.5))
     means = some.rmst()

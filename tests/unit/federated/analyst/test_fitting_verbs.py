@@ -121,6 +121,12 @@ def test_curves_over_sites_are_near_the_pooled_ones_and_hold_the_noise_of_all(se
     found = many.fit(TEST, pets.DP(epsilon=2), secure=secure)
     assert found.p < 0.01 and 0 < found.noise_share < 1
     assert len(set(spent)) == 1 and spent[0] > 0
+    cox = pets.cox("days", "died", "C(arm)", data="t", edges=range(0, 101, 10), reference={"arm": "new"})
+    ratios = many.fit(cox, pets.DP(epsilon=2), secure=secure)
+    assert ratios.terms == ("arm[old]",) and ratios.table.ratio_low.iloc[0] > 1
+    curves = ratios.predict_survival({"arm": ["old", "new"]})
+    assert curves[curves.to == 50].survival.is_monotonic_increasing and (curves.noise > 0).all()
+    assert [one.spent.loss for one in many.remaining().values()] == spent, "they are of the same counts"
 
 
 def test_survival_that_cannot_be_had_honestly_is_refused_and_costs_nothing() -> None:

@@ -14,7 +14,9 @@ from pets.common import html_table
 from pets.common.integers import Floats
 from pets.errors import UserError, missing_extra
 from pets.models.forest import forest
-from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
+from pets.models.least_squares import POOR, Means, Solved, back, exact, noisy, scale
+from pets.models.margins.effects import Line
+from pets.models.margins.verb import CONFIDENCE, Margined
 from pets.models.new_rows import frame_of
 from pets.models.predicting import summed
 from pets.models.regression import Regression, regression_of
@@ -30,11 +32,9 @@ from pets.release.text import DUMMY
 if TYPE_CHECKING:
     import pandas as pd
 
-CONFIDENCE = 0.95
-
 
 @dataclass(frozen=True, repr=False)
-class Fit(Saved):
+class Fit(Saved, Margined):
     """A fitted straight line. Everything in it follows from one release, so it keeps that release's guarantee.
 
     Attributes:
@@ -95,6 +95,18 @@ class Fit(Saved):
         return turn @ found.coefficients + added, turn @ found.noise @ turn.T, turn @ found.sampling @ turn.T
 
     @property
+    def line(self) -> Line:
+        """The coefficients with their full covariances."""
+        return Line(self.design, "linear", *self._own)
+
+    @property
+    def column_means(self) -> Means:
+        """The means of the columns in their own units, and what moves these and the coefficients."""
+        turn, _ = back(self.design)
+        unit = scale(self.design, self.design.outcome)[1] * self.design.weight(self.design.outcome).largest
+        return self._solved.means.turned(turn, np.asarray(np.linalg.inv(turn.T / float(unit)), dtype=np.float64))
+
+    @property
     def coefficients(self) -> dict[str, float]:
         """By term, in the outcome's unit for each unit of the term; NaN where they cannot be given."""
         return dict(zip(self.terms, self._own[0].tolist(), strict=True))
@@ -140,16 +152,19 @@ class Fit(Saved):
         beta, noise, sampling = self._own
         parts = [np.sqrt(np.maximum(np.diag(one), 0.0)) for one in (noise, sampling)]
         error = np.hypot(*parts)
-        z, chance = self._law(beta, error)
+        z, chance = self.law(beta, error)
         share = np.divide(parts[0] ** 2, error**2, out=np.zeros_like(error), where=error > 0)
         columns = {"coefficient": beta, "error": error, "low": beta - z * error, "high": beta + z * error, "p": chance}
         columns |= {"noise": parts[0], "sampling": parts[1], "noise_share": np.where(np.isnan(beta), np.nan, share)}
         return pd.DataFrame(columns, index=pd.Index(self.terms, name="term"))
 
-    def _law(self, beta: Floats, error: Floats) -> tuple[float, Floats]:
-        """Half the width of an interval in standard errors, and the chance of a coefficient as far from 0."""
-        ratio = np.abs(np.divide(beta, error, out=np.full_like(beta, np.inf), where=error > 0))
-        ratio = np.where(np.isnan(beta), np.nan, ratio)
+    def law(self, values: Floats, errors: Floats) -> tuple[float, Floats]:
+        """Half the width of an interval in standard errors, and the chance of values as far from 0.
+
+        Of an exact fit by Student's law, otherwise by the normal one.
+        """
+        ratio = np.abs(np.divide(values, errors, out=np.full_like(values, np.inf), where=errors > 0))
+        ratio = np.where(np.isnan(values), np.nan, ratio)
         if self.release.mechanism != "none" or not self.estimable:
             normal = NormalDist()
             chance = [math.nan if math.isnan(one) else 2 * normal.cdf(-one) for one in ratio]
@@ -158,7 +173,7 @@ class Fit(Saved):
             from scipy import stats
         except ImportError:
             raise missing_extra("an exact regression", "models") from None
-        law = stats.t(self.rows - len(beta))
+        law = stats.t(self.rows - len(self.terms))
         return float(law.ppf((1 + CONFIDENCE) / 2)), 2 * law.sf(ratio)
 
     @property

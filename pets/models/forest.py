@@ -24,6 +24,7 @@ def forest(
     guarantee: str = "",
     axis: str = "coefficient",
     ratio: bool = False,
+    line: bool = True,
 ) -> Any:
     """The chart of a fit's coefficients; of those that are not given nothing is drawn.
 
@@ -35,6 +36,7 @@ def forest(
         guarantee: of all releases together; left out, that of ``release``.
         axis: what is drawn, with its unit.
         ratio: whether ratios are drawn, on a scale of their logarithms.
+        line: whether one stands where nothing differs: at 0, of ratios at 1.
     """
     alt = altair()
     names = ("ratio", "ratio_low", "ratio_high") if ratio else ("coefficient", "low", "high")
@@ -47,7 +49,7 @@ def forest(
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("term:N", sort=[str(term) for term in table.index], title=None)
     )
-    scale = alt.Scale(type="log", nice=False) if ratio else alt.Scale()
+    scale = alt.Scale(type="log", nice=False) if ratio else alt.Scale(zero=line)
     bars = base.mark_rule(strokeWidth=2, color=INK).encode(x=alt.X(f"{low}:Q", title=axis, scale=scale), x2=f"{high}:Q")
     points = base.mark_point(filled=True, size=60, color=INK, opacity=1).encode(x=f"{middle}:Q")
     none = alt.Chart(alt.Data(values=[{"at": int(ratio)}])).mark_rule(strokeDash=[4, 4], color=SOFT).encode(x="at:Q")
@@ -63,4 +65,5 @@ def forest(
         subtitleColor=SOFT,
         anchor="start",
     )
-    return offline((none + bars + points).properties(title=heading, width=480).configure(background="white"))
+    layers = none + bars + points if line else bars + points
+    return offline(layers.properties(title=heading, width=480).configure(background="white"))

@@ -30,6 +30,34 @@ Exact = list[list[Fraction]]
 
 
 @dataclass(frozen=True)
+class Means:
+    """The mean of each column of a design over the rows, by their weights, and what moves it and the coefficients.
+
+    Attributes:
+        means: of each column; the intercept's is 1.
+        of_coefficients, of_means: a column a measured sum: how far one standard deviation of its noise moves them.
+        covariance: of the means, by the choice of people.
+    """
+
+    means: Floats
+    of_coefficients: Floats
+    of_means: Floats
+    covariance: Floats
+
+    def turned(self, coefficients: Floats, columns: Floats) -> Means:
+        """In other columns, which are these times a matrix, as are their coefficients."""
+        return Means(
+            columns @ self.means,
+            coefficients @ self.of_coefficients,
+            columns @ self.of_means,
+            columns @ self.covariance @ columns.T,
+        )
+
+
+_NO_MEANS = Means(np.empty(0), np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 0)))
+
+
+@dataclass(frozen=True)
 class Solved:
     """A line in the scaled columns of its design.
 
@@ -41,6 +69,7 @@ class Solved:
         health: κ, the least eigenvalue of X'X over what noise alone makes of it; infinite without noise.
         direction: of that eigenvalue, one entry a column.
         why: why no coefficient is given (``""``: they are).
+        means: of the columns, where there are coefficients.
     """
 
     coefficients: Floats
@@ -51,6 +80,7 @@ class Solved:
     health: float
     direction: Floats
     why: str = ""
+    means: Means = _NO_MEANS
 
 
 @dataclass(frozen=True)
@@ -104,7 +134,14 @@ def exact(design: Design, measure: Measure, values: Sequence[int]) -> Solved:
     spread = left / (rows - p)
     sampling = np.array([[float(measure.heaviest * spread * one) for one in row] for row in inverse])
     least = np.array([float(one) for one in beta])
-    return Solved(least, np.zeros((p, p)), sampling, float(rows), float(spread), math.inf, np.eye(p)[0])
+    about = np.array([[float(one / rows) for one in row] for row in matrix])
+    people = Means(about[0], np.empty((p, 0)), np.empty((p, 0)), _of_people(about, float(rows), measure))
+    return Solved(least, np.zeros((p, p)), sampling, float(rows), float(spread), math.inf, np.eye(p)[0], means=people)
+
+
+def _of_people(about: Floats, rows: float, measure: Measure) -> Floats:
+    """The covariance that the choice of people makes of the columns' means: at most m times that of rows in full."""
+    return np.asarray(float(measure.heaviest) * (about - np.outer(about[0], about[0])) / rows)
 
 
 def _inverse(matrix: Exact) -> Exact | None:
@@ -165,7 +202,13 @@ def noisy(design: Design, measure: Measure, values: Sequence[int], deviation: fl
     # with noise that is as great as what is left, no smaller spread is known
     least = math.sqrt(float(np.sum((_left(places, beta, len(units)) * noise[:-1]) ** 2)))
     spread = max(float(left), least) / (rows - p)
-    return Solved(beta, made, float(measure.heaviest) * spread * inverse, rows, spread, kappa, direction)
+    about = matrix / rows
+    of_means = np.zeros((p, len(noise)))
+    of_means[np.arange(p), places.matrix[0]] = 1 / rows  # (of what is 0 in every row nothing is in the first one)
+    of_means[:, places.matrix[0, 0]] -= about[0] / rows
+    people = Means(about[0], moves * noise[:-1], (of_means * noise)[:, :-1], _of_people(about, rows, measure))
+    sampling = float(measure.heaviest) * spread * inverse
+    return Solved(beta, made, sampling, rows, spread, kappa, direction, means=people)
 
 
 def _moves(places: Places, beta: Floats, cells: int) -> Floats:

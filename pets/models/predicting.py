@@ -20,17 +20,23 @@ def summed(design: Design, coefficients: Floats, frame: pd.DataFrame) -> Floats:
     Raises:
         UserError: for a column that is missing, or a value that the schema does not list.
     """
+    out = np.zeros(len(frame))
+    for product, coefficient in zip(columns_of(design, frame).T, coefficients, strict=True):
+        out = out + np.where(product == 0, 0.0, coefficient * product)  # (one that is not given says nothing of 0)
+    return out
+
+
+def columns_of(design: Design, frame: pd.DataFrame) -> Floats:
+    """The columns of a design in their own units, one row a new row; raises as :func:`summed`."""
     names = dict.fromkeys(name for one in design.columns for name in one.term)
     natural = {name: values_of(name, design, frame) for name in names}
-    out = np.zeros(len(frame))
-    for one, coefficient in zip(design.columns, coefficients, strict=True):
-        product = np.ones(len(frame))
+    out = np.ones((len(frame), len(design.columns)))
+    for place, one in enumerate(design.columns):
         for name in one.term:
             part = natural[name]
             if name in one.levels:
                 part = np.where(np.isnan(part), np.nan, part == one.levels[name])
-            product = product * part
-        out = out + np.where(product == 0, 0.0, coefficient * product)  # (one that is not given says nothing of 0)
+            out[:, place] *= part
     return out
 
 

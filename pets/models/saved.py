@@ -29,6 +29,16 @@ class Saved:
     model: Model[Any]
     release: Release
 
+    @property
+    def answers(self) -> tuple[Release, ...]:
+        """The one release that it follows from."""
+        return (self.release,)
+
+    @property
+    def guarantee(self) -> str:
+        """What its release promises."""
+        return self.release.guarantee
+
     @classmethod
     def _made(cls, model: Any, release: Release) -> Self:
         """The fit of these two; raises :class:`PetsError` where they do not belong together."""

@@ -16,6 +16,7 @@ SAVED = {
     "survival curves": ("pets.models.survival.curves", "Curves", "a survival curve"),
     "log-rank test": ("pets.models.survival.comparison", "Comparison", "a log-rank test"),
     "hazard ratios": ("pets.models.survival.hazards", "Hazards", "a Cox regression"),
+    "margins": ("pets.models.margins.result", "Margins", "averages over people"),
     "trained": ("pets.models.trained", "Trained", "a trained network"),
     "release": ("pets.release.release", "Release", "a release"),
     "quiz": ("pets.synthetic.quiz.quiz", "Quiz", "a quiz"),

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +19,16 @@ from pets.errors import PetsError, UserError
 from pets.models import saving
 from pets.models.forest import forest
 from pets.models.glm.newton import DOUBTFUL, Found, turned
+from pets.models.glm.predicts import Predicts
 from pets.models.glm.stepping import Progress, of_same_rows
 from pets.models.least_squares import POOR
-from pets.models.new_rows import frame_of
-from pets.models.predicting import summed, values_of
+from pets.models.margins.effects import Line
+from pets.models.margins.together import together
+from pets.models.margins.verb import Margined
 from pets.models.regression import Regression, regression_of
 from pets.plan.clamping import clamped_columns
 from pets.plan.fitted.design import Design
-from pets.protection.budget import UNIT, epsilon_from_rho
+from pets.release.certificate import Certificate
 from pets.release.release import Release
 from pets.release.text import DUMMY
 
@@ -35,13 +36,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 1
-CONFIDENCE = 0.95
 WHAT = {"logistic": "Logistic regression", "poisson": "Poisson regression"}
 RATIO = {"logistic": "odds ratio", "poisson": "rate ratio"}
 
 
 @dataclass(frozen=True, repr=False)
-class GlmFit:
+class GlmFit(Predicts, Margined):
     """A fitted logistic or Poisson regression. Everything in it follows from its releases, so it keeps their guarantee.
 
     Attributes:
@@ -129,6 +129,16 @@ class GlmFit:
         return beta
 
     @property
+    def line(self) -> Line:
+        """The coefficients with their full covariances."""
+        return Line(self.design, self.model.kind, self._given, *self._own[1:])
+
+    @property
+    def answers(self) -> tuple[Release, ...]:
+        """The releases that it follows from."""
+        return self.releases
+
+    @property
     def _capped(self) -> int | None:
         """The greatest outcome, where the mean of a row within the public ranges would pass it."""
         domain: Any = self.design.domains[self.design.outcome]
@@ -177,11 +187,9 @@ class GlmFit:
         beta = self._given
         parts = [np.where(np.isnan(beta), np.nan, np.sqrt(np.maximum(np.diag(one), 0.0))) for one in self._own[1:]]
         error = np.hypot(*parts)
-        normal = NormalDist()
-        z = normal.inv_cdf((1 + CONFIDENCE) / 2)
-        away = [math.nan if math.isnan(b) else 2 * normal.cdf(-abs(b) / e) for b, e in zip(beta, error, strict=True)]
+        z, chance = self.law(beta, error)
         low, high = beta - z * error, beta + z * error
-        columns = {"coefficient": beta, "error": error, "low": low, "high": high, "p": np.array(away)}
+        columns = {"coefficient": beta, "error": error, "low": low, "high": high, "p": chance}
         columns |= {"noise": parts[0], "sampling": parts[1], "noise_share": parts[0] ** 2 / error**2}
         with np.errstate(over="ignore"):
             columns |= {"ratio": np.exp(beta), "ratio_low": np.exp(low), "ratio_high": np.exp(high)}
@@ -241,71 +249,14 @@ class GlmFit:
     @property
     def guarantee(self) -> str:
         """What all its releases promise together."""
-        if len(self.releases) == 1 or self.exact:
-            return self.releases[0].guarantee
-        rho = sum(release.cost["loss"] for release in self.releases) / UNIT
-        last, delta = self.releases[-1], self.releases[-1].delta
-        return (
-            f"{len(self.releases)} releases, which together are differentially private with "
-            f"ε = {epsilon_from_rho(rho, delta):.4g} and δ = {delta:g}. The last one: {last.guarantee}"
-        )
+        return together(self.releases)
 
-    # what is done with it -------------------------------------------------------------------------------------------
+    @property
+    def certificates(self) -> tuple[Certificate | None, ...]:
+        """The ledger's signed statements about the sums of the start and of each step; all else follows from them."""
+        return tuple(release.certificate for release in self.releases)
 
-    def predict_mean(self, data: Any) -> Floats:
-        """The mean outcome of new rows, such as the chance that it is true.
-
-        ``data``: a data frame, or a mapping, with the columns of the terms, and of the exposure where there is one.
-        Numbers are moved between the schema's bounds first, as those of the fit were. A row without a value in one of
-        them has NaN; so have rows that a coefficient which is not given enters: all, where that is the intercept.
-
-        Raises:
-            UserError: for a column that is missing, or a value that the schema does not list.
-        """
-        if not self.estimable:
-            raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
-        frame, name = frame_of(data), self.model.exposure  # type: ignore[attr-defined]
-        eta = summed(self.design, self._given, frame)
-        if self.model.kind == "logistic":
-            return np.asarray(1 / (1 + np.exp(-eta)))
-        mean = np.exp(eta)
-        return np.asarray(mean if name is None else mean * values_of(name, self.design, frame))
-
-    def predict_proba(self, data: Any) -> Floats:
-        """Of a logistic regression, the chances of false and of true, a row each, as :meth:`predict_mean` has them."""
-        if self.model.kind != "logistic":
-            raise UserError("a Poisson regression has no chances of two outcomes; ask predict")
-        mean = self.predict_mean(data)
-        return np.column_stack([1 - mean, mean])
-
-    def predict(self, data: Any) -> Any:
-        """Of a logistic regression whether true is more likely than not; of a Poisson regression the mean.
-
-        Of rows whose mean is NaN nothing is said: ``pd.NA``, in an array of nullable booleans, or NaN.
-        """
-        mean = self.predict_mean(data)
-        if self.model.kind != "logistic":
-            return mean
-        import pandas as pd
-
-        known = ~np.isnan(mean)
-        return pd.array([bool(one >= 0.5) if told else pd.NA for one, told in zip(mean, known, strict=True)], "boolean")
-
-    def score(self, data: Any) -> float:
-        """How well it predicts rows with an outcome: the share that is right, or of the deviance that is explained."""
-        frame = frame_of(data)
-        outcome = values_of(self.design.outcome, self.design, frame)
-        mean = self.predict_mean(frame)
-        known = ~(np.isnan(outcome) | np.isnan(mean))
-        y, mean = outcome[known], mean[known]
-        if not len(y):
-            raise UserError("no row has an outcome and all that predicts it; give other rows")
-        if self.model.kind == "logistic":
-            return float(np.mean((mean >= 0.5) == (y >= 0.5)))
-        named = self.model.exposure  # type: ignore[attr-defined]
-        exposed = np.ones(len(y)) if named is None else values_of(named, self.design, frame)[known]
-        alone = exposed * y.sum() / exposed.sum()
-        return float(1 - _deviance(y, mean) / _deviance(y, alone))
+    # how it is shown --------------------------------------------------------------------------------------------------
 
     def summary(self) -> str:
         """The fit as text: every line comes from released sums."""
@@ -385,9 +336,3 @@ class GlmFit:
     def load(cls, path: str | Path) -> GlmFit:
         """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
         return cls.from_json(saving.load(path))
-
-
-def _deviance(y: Floats, mean: Floats) -> float:
-    """Of Poisson's law."""
-    logs = np.where(y > 0, y * np.log(np.where(y > 0, y, 1) / mean), 0.0)
-    return float(2 * np.sum(logs - (y - mean)))

@@ -378,3 +378,11 @@ def test_where_room_is_lost_on_the_way_the_fit_goes_on_later(monkeypatch: pytest
         BudgetError, match=r"that are left .*stays charged, and the same fit goes on once there is room"
     ):
         asked.fit(MODEL, pets.DP(epsilon=1))
+
+
+def test_each_step_has_its_certificate(tmp_path: Path) -> None:
+    asked = pets.Session(
+        SCHEMA, {"p": BIG}, progress=False, budget=pets.Budget(epsilon=9, delta=1e-6), ledger=tmp_path / "account.db"
+    )
+    fit = asked.fit(MODEL, pets.DP(epsilon=1))
+    assert [one.subject for one in fit.certificates] == [release.digest for release in fit.releases]

@@ -44,6 +44,7 @@ KINDS: dict[str, Any] = {
     "survival curves": pets.kaplan_meier("x", "b", data="t", edges=[0, 5, 10]),
     "log-rank test": pets.log_rank("x", "b", "s", data="t", edges=[0, 5, 10]),
     "hazard ratios": pets.cox("x", "b", ["s"], data="t", edges=[0, 5, 10]),
+    "margins": pets.logistic("b", ["s"], data="t"),
     "trained": pets.classifier("b", ["x"], data="t", steps=2),
     "release": pets.query("t").agg(n=pets.count()),
 }
@@ -55,6 +56,8 @@ def saved(kind: str, folder: Path) -> tuple[Any, Path]:
     model, dp = KINDS[kind], pets.DP(epsilon=4)
     ask = {"trained": session.train, "release": session.release}.get(kind, session.fit)
     made = ask(model, dp)
+    if kind == "margins":
+        made = made.margins("s")
     return made, made.save(folder / "any.json")
 
 

@@ -39,6 +39,10 @@ def dummy(
         Path | None,
         typer.Option("--secret", metavar="FILE", help="Of pets learn secret: the seed alone then makes no such rows."),
     ] = None,
+    products: Annotated[
+        str | None,
+        typer.Option("--products", metavar="NAMES", help="A pack's products, with commas, or all (its usual ones)."),
+    ] = None,
     link: Annotated[
         str | None, typer.Option("--link", help="How a pack names people: nhs_number or pseudonym (as it says).")
     ] = None,
@@ -50,6 +54,7 @@ def dummy(
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
     pets dummy nhs --people 5000 --faults --out exercises --key trainer/key.csv
     pets dummy nhs --fault hard --fault duplicated-episodes=0.02 --out exercises
+    pets dummy nhs --products gdppr,medicines --people 5000 --out exercises
     pets dummy eye_clinic/ --people 1000 --out invented
     """
     from pets.query_model.condition import read_query
@@ -78,6 +83,7 @@ def dummy(
         faults=planted,
         secret=secret,
         link=link,
+        products=products if products in (None, "all") else str(products).split(","),
         progress=True,
     )
     files = made.save(out, format, key=key)

@@ -55,6 +55,7 @@ def dummy(
     faults: bool | str | Sequence[str] | Mapping[str, float | None] = False,
     secret: str | Path | bytes | None = None,
     link: str | None = None,
+    products: Sequence[str] | str | None = None,
     progress: bool = False,
 ) -> Dummy:
     """Every table of a schema, filled with invented rows; the same seed gives the same rows.
@@ -73,7 +74,9 @@ def dummy(
     (``True``), or some by name or difficulty (``["short-date-of-death", "hard"]``), or with shares
     (``{"duplicated-episodes": 0.01}``); ``.answers`` is the key to them, and ``.quiz()`` marks answers. With a
     ``secret`` (its bytes, or the file of ``pets learn secret``) the seed alone makes no such rows. ``link`` names
-    people by ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says).
+    people by ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says). ``products`` names the data
+    products whose tables are made, such as ``["gdppr"]``, or ``"all"`` (left out: the usual ones); the same person has
+    the same rows whichever they are.
 
     Raises:
         UserError: with the remedy, where the schema cannot be satisfied.
@@ -91,10 +94,13 @@ def dummy(
     if is_pack(schema):
         if rows is not None:
             raise UserError(f"a pack has people, not rows: say pets.dummy({str(schema)!r}, people={shown(rows)})")
-        return _pack(schema, people, seed, query, faults=faults, secret=secret, link=link, progress=progress)
-    if people is not None or faults is not False or secret is not None:
+        return _pack(
+            schema, people, seed, query, faults=faults, secret=secret, link=link, products=products, progress=progress
+        )
+    if people is not None or faults is not False or secret is not None or products is not None:
         raise UserError(
-            "people, faults and a secret are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows"
+            "people, products, faults and a secret are for packs, such as pets.dummy('nhs', people=1000); a schema "
+            "takes rows"
         )
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     rows = whole_between("rows", 1000 if rows is None else rows, 1, MAX_ROWS)
@@ -127,13 +133,14 @@ def _pack(
     faults: object,
     secret: str | Path | bytes | None,
     link: str | None,
+    products: Sequence[str] | str | None,
     progress: bool,
 ) -> Dummy:
     if query is not None and not isinstance(query, Query):
         raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
     if link is not None and not isinstance(link, str):
         raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
-    pack = load_pack(name, link)
+    pack = load_pack(name, link, products)
     number = whole_between("people", 1000 if people is None else people, 1, MAX_PEOPLE)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
     held = None if secret is None else Secret.read(secret)

@@ -16,7 +16,7 @@ from pets.synthetic.dummy_data.people.judge import Judge
 from pets.synthetic.packs.declared import LINKS, Pack
 from pets.synthetic.packs.faults import chosen, plant
 from pets.synthetic.packs.generator import ends, make
-from pets.synthetic.packs.pack import load_pack, packs
+from pets.synthetic.packs.pack import packs, whole_pack
 from pets.synthetic.packs.render import dictionary, render
 from pets.synthetic.quiz.secret import Secret
 
@@ -146,11 +146,11 @@ def fitting(schema: Schema) -> Pack:
         raise SchemaError(f"there is no pack {shown(home)}{near}; one's own is named by its folder, such as my_pack/")
     told = SchemaError("")
     for link in (None, *LINKS):  # as the pack says, or as the schema's columns are called
-        pack = load_pack(home, link)
+        pack = whole_pack(home, link)
         try:
             for name in schema.tables:
                 _known(pack, schema, name)
-            return pack
+            return pack.having(schema.tables)
         except SchemaError as error:
             told = told if str(told) else error
     raise told

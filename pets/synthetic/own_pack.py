@@ -59,5 +59,9 @@ def described(pack: Pack, table: str | None = None) -> Iterator[str]:
     working = [one.name for one in pack.tables.values() if one.hidden]
     if working:
         yield f"working tables, in no file: {', '.join(working)}"
+    for product in pack.products.values():
+        made = ", ".join(product.tables) or "no table"
+        usual = "" if product.usual or not product.tables else "; made where it is asked for"
+        yield f"product {product.name}, {product.title}: {made}{usual}"
     if pack.faults:
         yield f"faults: {', '.join(fault.name for fault in pack.faults)}"

@@ -67,6 +67,7 @@ def _grammar() -> Iterable[str]:
         `TOOTH[slot]` is the column of the same number of a family above. `NHSNO/PERSON_ID` is called by the first
         name where people are linked by NHS number, and by the second where by pseudonym."""
     )
+    yield part("A product", grammar.PRODUCT, 3)
     yield part("A fault", grammar.FAULT, 3)
     kinds = [[f"`{kind}`", str(many), cell(about)] for kind, (many, about) in grammar.FAULT_KINDS.items()]
     yield table(["kind of fault", "columns", "what it does"], kinds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import architecture, audits, command_reference, pack_reference, schema_reference
+from tests.docs import architecture, audits, command_reference, pack_reference, products, schema_reference
 from tests.spec import render as manual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +15,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "audits.md": audits.page,
     "manual.md": manual.manual,
     "pack_reference.md": pack_reference.page,
+    "products.md": products.page,
     "schema_reference.md": schema_reference.page,
     "command_reference.md": command_reference.page,
 }

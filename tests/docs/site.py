@@ -56,6 +56,7 @@ CONTENTS = {
         "docs/manual",
         "docs/schema_reference",
         "docs/pack_reference",
+        "docs/products",
         "docs/command_reference",
         *(f"api/{p}" for p in PACKAGES),
     ],

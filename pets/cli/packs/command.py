@@ -46,10 +46,10 @@ def check(
     """
     from pets.synthetic.dummy import dummy
     from pets.synthetic.packs.check import check as checked
-    from pets.synthetic.packs.pack import load_pack
+    from pets.synthetic.packs.pack import whole_pack
 
-    made = dummy(pack, people=people, seed=seed)
-    verdicts = checked(load_pack(pack), made.tables)
+    made = dummy(pack, people=people, seed=seed, products="all")
+    verdicts = checked(whole_pack(pack), made.tables)
     broken = [verdict for verdict in verdicts if not verdict]
     held = ", ".join(f"{name} {table.num_rows:,}" for name, table in made.tables.items())
     print(f"{people:,} people; rows: {held}.")
@@ -75,9 +75,9 @@ def describe(
     pets pack describe eye_clinic/ --table visits
     """
     from pets.synthetic.own_pack import described
-    from pets.synthetic.packs.pack import load_pack
+    from pets.synthetic.packs.pack import whole_pack
 
-    for line in described(load_pack(pack), table):
+    for line in described(whole_pack(pack), table):
         print(line)
 
 
@@ -96,7 +96,7 @@ def preview(
     """
     from pets.synthetic.dummy import dummy
 
-    made = dummy(pack, people=people, seed=seed)
+    made = dummy(pack, people=people, seed=seed, products=None if table is None else "all")
     for name in [table] if table is not None else list(made):
         frame = made[name]
         print(f"{name}: {len(frame):,} invented rows")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from pets.errors import UserError, did_you_mean, shown
 from pets.schema.schema import Schema, Table, Unit
 from pets.schema.twin.hints import Twin
 from pets.synthetic.packs.codelists import Calendar, CodeList
@@ -51,6 +52,25 @@ class Fault:
     value: str
     breaks: str
     lesson: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """A data product, as those who hold it call it, and its tables.
+
+    Attributes:
+        name: what it is asked for by.
+        title: what it is called.
+        tables: the tables that stand for it; none, where ``about`` says why.
+        about: what is in them and what is not.
+        usual: whether they are made unless others are asked for.
+    """
+
+    name: str
+    title: str
+    tables: tuple[str, ...]
+    about: str = ""
+    usual: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,6 +119,7 @@ class Pack:
     tables: Mapping[str, PackTable]
     faults: tuple[Fault, ...]
     home: str | None = None
+    products: Mapping[str, Product] = field(default_factory=dict)
 
     @property
     def root(self) -> str:
@@ -115,6 +136,43 @@ class Pack:
         """The public description of the pack's tables: every query runs on it."""
         tables = {table.name: self.described(table) for table in self.files}
         return Schema(tables, dataset=f"{self.name}-like", twin=Twin(self.home))
+
+    def having(self, tables: Iterable[str]) -> Pack:
+        """The pack with these tables, the first, and all that their rows and checks rest on; no row changes by it."""
+        wanted, todo = {self.root}, [self.root, *tables]
+        while todo:
+            table = self.tables[todo.pop()]
+            formulas = [one.formula for one in table.fields] + [table.keep, *table.checks.values()]
+            formulas += [part for rows in table.rows for part in (rows.where, rows.times)]
+            named = {rows.each for rows in table.rows}
+            named |= {name for formula in formulas if formula is not None for name in formula.tables()}
+            wanted |= {table.name}
+            todo += [name for name in named if name in self.tables and name not in wanted and name not in todo]
+        kept = {name: table for name, table in self.tables.items() if name in wanted}
+        return replace(self, tables=kept, faults=tuple(fault for fault in self.faults if fault.table in kept))
+
+    def of(self, products: Collection[str] | str | None) -> Pack:
+        """The pack with the tables of some products, and those of no product.
+
+        ``None``: with those of its usual products; ``"all"``: with every table; another text is one product's name.
+
+        Raises :class:`pets.UserError` for a product that it has not, or that has no table.
+        """
+        if products == "all":
+            return self
+        products = [products] if isinstance(products, str) else products
+        if products is not None and not all(isinstance(name, str) for name in products):
+            raise UserError(f"products is a list of names, or 'all', not {shown(products)}")
+        for name in products or ():
+            if name not in self.products:
+                near = did_you_mean(name, self.products)
+                raise UserError(f"the pack {self.name} has no product {shown(name)}{near}")
+            if not self.products[name].tables:
+                raise UserError(f"the pack has no table of {name}: {self.products[name].about}")
+        chosen = [one for one in self.products.values() if (one.usual if products is None else one.name in products)]
+        held = {name for one in self.products.values() for name in one.tables}
+        free = [table.name for table in self.files if table.name not in held]
+        return self.having([*free, *(name for one in chosen for name in one.tables)])
 
     def described(self, table: PackTable) -> Table:
         """What the schema says of a table."""

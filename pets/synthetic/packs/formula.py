@@ -37,6 +37,9 @@ STEPS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 LAZY = ("only", "where", "case", "implies")
 """Their branches are computed for the rows that need them, and for no other."""
 
+NAMING = ("refers", "within")
+"""Functions of checks that are told another table by its name."""
+
 MAX_TEXT, MAX_DEPTH, MAX_CONSTANT = 2_000, 60, 2**53
 """The most characters of a formula, how deep its parts may stand in each other, and its greatest number."""
 
@@ -51,6 +54,15 @@ class Formula:
     text: str
     tree: ast.expr
     at: str = ""
+
+    def tables(self) -> Iterator[str]:
+        """Every other table that it may read: of a column ``table.name``, or named in a call, as in ``refers()``."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                yield node.value.id
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMING:
+                texts = (one.value for one in node.args if isinstance(one, ast.Constant))
+                yield from (text for text in texts if isinstance(text, str))
 
     def names(self) -> Iterator[str]:
         """Every column that it uses: ``name``, or ``table.name``; a family of numbered columns as ``name[]``."""

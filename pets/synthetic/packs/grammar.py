@@ -54,6 +54,7 @@ HEAD = Part(
         Setting("codes", "names, each with its code list", "As in a part.", "{}"),
         Setting("tables", "names, each with its table", "As in a part.", "{}"),
         Setting("faults", "names, each with its fault", "As in a part.", "{}"),
+        Setting("products", "names, each with its product", "As in a part.", "{}"),
     ),
 )
 
@@ -70,6 +71,13 @@ PART = Part(
             "{}",
         ),
         Setting("faults", "names, each with its fault", "What `faults=True` plants for training.", "{}"),
+        Setting(
+            "products",
+            "names, each with its product",
+            "Tables that belong together: `pets.dummy(…, products=[…])` makes those of some. A table of no product is "
+            "always made, and so is what a table rests on.",
+            "{}",
+        ),
     ),
 )
 
@@ -159,6 +167,17 @@ ROWS = Part(
         Setting("where", "a formula", "Only for those rows of the parent that meet it.", "(for all)"),
         Setting("times", "a formula", "So many rows for each, instead of one; 0 is none.", "1"),
         Setting("most", f"a whole number up to {MAX_ROWS:,}", "At most so many for each, whatever `times` says.", "1"),
+    ),
+)
+
+PRODUCT = Part(
+    "a product",
+    "A data product, as those who hold it call it.",
+    (
+        Setting("title", "a text", "What it is called."),
+        Setting("tables", "a list of tables", "Those that stand for it; none where `about` says why.", "[]"),
+        Setting("about", "a text", "What is in them and what is not.", "(none)"),
+        Setting("usual", "`yes` or `no`", "Whether they are made unless products are named.", "yes"),
     ),
 )
 

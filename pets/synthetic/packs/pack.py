@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Any, TypeGuard
 from pets.errors import SchemaError, UserError, did_you_mean, shown
 from pets.synthetic.packs import grammar
 from pets.synthetic.packs.codelists import CodeList, calendar, code_list, weighed
-from pets.synthetic.packs.declared import LINKS, Fault, Pack, PackTable
+from pets.synthetic.packs.declared import LINKS, Fault, Pack, PackTable, Product
 from pets.synthetic.packs.grammar import MADE
 from pets.synthetic.packs.reading.lint import Known
 from pets.synthetic.packs.reading.place import PackFile
+from pets.synthetic.packs.reading.products import read_product
 from pets.synthetic.packs.reading.tables import checked, read_fault, read_table
 
 HOME = Path(__file__).parent
@@ -51,16 +52,24 @@ def _has_head(folder: Path) -> bool:
         return False
 
 
-def load_pack(name: str | Path, link: str | None = None) -> Pack:
+def load_pack(name: str | Path, link: str | None = None, products: Collection[str] | str | None = None) -> Pack:
     """A pack by its name, or one's own by its folder.
 
     ``link`` says how its tables name people: by NHS number, or by pseudonym as extracts do; left out, as the pack says.
+    ``products`` are those whose tables it has; left out, its usual ones; ``"all"``, every one.
 
     Raises :class:`UserError` for a name that is not there, :class:`SchemaError` with file and line for a wrong pack.
 
     >>> load_pack("nhs").schema.dataset
     'nhs-like'
     """
+    if products is None and isinstance(name, str) and name in packs():
+        return _usual(name, link)
+    return whole_pack(name, link).of(products)
+
+
+def whole_pack(name: str | Path, link: str | None = None) -> Pack:
+    """A pack with the tables of all its products; else as :func:`load_pack`."""
     if link is not None and link not in LINKS:
         raise UserError(f"link must be one of {', '.join(LINKS)}, not {shown(link)}{did_you_mean(link, LINKS)}")
     if isinstance(name, str) and name in packs():
@@ -74,6 +83,11 @@ def load_pack(name: str | Path, link: str | None = None) -> Pack:
             "pack.yaml, which the command pets pack new begins"
         )
     return read_pack(folder, link)
+
+
+@lru_cache(maxsize=8)
+def _usual(name: str, link: str | None) -> Pack:
+    return whole_pack(name, link).of(None)
 
 
 @lru_cache(maxsize=8)
@@ -118,8 +132,13 @@ def read_pack(folder: Path, link: str | None = None, *, own: bool = False) -> Pa
             grammar.text(name, "a fault's name", 60)
             _once(name, faults)
             faults[name] = read_fault(file, parent, name, form, tables, known, pack.link)
+    products: dict[str, Product] = {}
+    for file, parent, name, form in _entries(files, "products"):
+        with file.at(parent, name):
+            _once(name, products)
+        products[name] = read_product(file, parent, name, form, tables)
     home = pack.name if own else f"{folder.resolve()}/"
-    made = replace(pack, tables=tables, faults=tuple(faults.values()), home=home)
+    made = replace(pack, tables=tables, faults=tuple(faults.values()), home=home, products=products)
     with head.at():
         assert made.schema
     return made

@@ -20,7 +20,7 @@ from pets.schema.numeric import Integer, Real
 from pets.synthetic.packs.checkdigits import FORMS
 from pets.synthetic.packs.codelists import Calendar, CodeList
 from pets.synthetic.packs.declared import PERSON, Pack
-from pets.synthetic.packs.field import family
+from pets.synthetic.packs.field import family, on_steps
 from pets.synthetic.packs.formula import Formula, Scope, evaluate
 from pets.synthetic.packs.functions import FUNCTIONS
 from pets.synthetic.packs.values import Values, coded
@@ -139,6 +139,8 @@ class Tables:
             out = (found.data < low) | (found.data > high)
         elif isinstance(domain, (Integer, Real)):
             out = (found.data < float(domain.lo)) | (found.data > float(domain.hi))
+            if isinstance(domain, Real):
+                out |= on_steps(domain, found.data) != found.data
         else:
             known = set(getattr(domain, "values", ()))
             out = ~np.array([label in known for label in found.labels])[found.data]

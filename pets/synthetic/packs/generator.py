@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.errors import SchemaError, UserError
+from pets.schema.numeric import Real
 from pets.synthetic.dummy_data.fill import stream
 from pets.synthetic.packs.checkdigits import reserved_numbers
 from pets.synthetic.packs.codelists import Calendar, CodeList
 from pets.synthetic.packs.declared import PERSON, Pack, PackTable
-from pets.synthetic.packs.field import Field, family
+from pets.synthetic.packs.field import Field, family, on_steps
 from pets.synthetic.packs.formula import Formula, Scope, evaluate
 from pets.synthetic.packs.functions import FUNCTIONS, spread
 from pets.synthetic.packs.random_functions import FIRST_DAY, LAST_DAY
@@ -265,6 +266,9 @@ def _fitting(one: Field, values: Values) -> Values:
     if beyond or (values.kind == "real" and not np.isfinite(there).all()):
         what = "days beyond the years 1 to 9999" if beyond else "a number without an end, as after division by 0"
         raise SchemaError(f"{one.formula.at}: field {one.name!r} gives {what}; bound it with least() and greatest()")
+    if one.kind == "real":
+        low, high = one.detail[0].split("..")
+        return Values("real", on_steps(Real(low, high, one.detail[1]), values.data), (), values.empty)
     return values
 
 

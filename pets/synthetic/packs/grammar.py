@@ -226,7 +226,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "values": ("values A B C", "One of these texts."),
     "day": ("day, or day 2023-01-01..2024-12-31", "A day; without bounds, of the window."),
     "whole": ("whole 0..120", "A whole number."),
-    "real": ("real 0..500 0.01", "A number in steps."),
+    "real": ("real 0..500 0.01", "A number in steps: what the formula gives, on the nearest one."),
     "truth": ("truth", "Yes or no: the formula is a condition."),
     "text": ("text", "Any other text. No query reads it."),
 }

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import pets
@@ -101,6 +102,17 @@ def test_the_first_people_are_the_same_whatever_the_size() -> None:
     small, large = (pets.dummy("nhs", people=n, seed=3)["apc"] for n in (200, 1_100))
     mine = large[large.NEWNHSNO.isin(small.NEWNHSNO)].reset_index(drop=True)
     assert mine.astype(str).equals(small.astype(str)) and len(small) > 100
+
+
+def test_numbers_lie_on_the_steps_of_their_column(clinic: Path) -> None:
+    line = "price: real 0..900 0.5 | "
+    edited(clinic, "visits.yaml", line, "peak: real 50..700 5 | normal(300.0, 60) | Peak flow\n      " + line)
+    made = pets.dummy(clinic, people=300)
+    peak = made["treatments"].peak
+    assert (peak % 5 == 0).all() and peak.nunique() > 30 and 280 < peak.mean() < 320
+    off = made.tables["treatments"].to_pandas().assign(peak=peak + 0.25)
+    found = check(load_pack(clinic), dict(made.tables) | {"treatments": pa.Table.from_pandas(off)})
+    assert [verdict.check for verdict in found if not verdict] == ["peak lies in its domain"]
 
 
 def test_keys_of_four_digits_are_made_and_run_out_plainly(clinic: Path) -> None:

@@ -17,6 +17,7 @@ from pets.common.files import make_folder, only_owner_writes, replace_file, writ
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.numeric import Real
 from pets.schema.schema import Schema, Table
+from pets.synthetic.dummy_data.digest import rows_digest
 from pets.synthetic.dummy_data.manifest import MARK, MARKER
 
 MANIFEST, SCHEMA, DICTIONARY = "manifest.json", "schema.json", "data_dictionary.csv"
@@ -112,7 +113,8 @@ def _beside(dummy: Bundle, work: Path) -> None:
     if dummy.dictionary is not None:
         _copy_csv(dummy.dictionary, work / DICTIONARY)
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(work.iterdir())}
-    told = dummy.manifest | {"marker": f"column {MARKER} = {MARK}", "sha256": files}
+    rows = {name: rows_digest(table) for name, table in dummy.tables.items()}
+    told = dummy.manifest | {"marker": f"column {MARKER} = {MARK}", "rows_sha256": rows, "sha256": files}
     (work / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -75,9 +75,10 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
     def save(self, folder: str | Path, format: str = "csv", *, key: str | Path | None = None) -> list[Path]:
         """Write every table, its manifest, its schema and its dictionary into a folder; gives the files.
 
-        ``format`` is ``"csv"`` (the same seed gives the same bytes), ``"parquet"`` or ``"duckdb"`` (the same rows in the same order).
-        Every table gets a last column ``SYNTHETIC``. Nothing is left half-written. The key to planted faults is written
-        only where ``key`` names a file for it, which does not lie in the folder, and which its owner alone reads.
+        ``format`` is ``"csv"`` or ``"parquet"`` (the same seed gives the same bytes), or ``"duckdb"`` (the same rows in
+        the same order: ``rows_sha256`` of the manifest is a digest of them in every format). Every table gets a last
+        column ``SYNTHETIC``. Nothing is left half-written. The key to planted faults is written only where ``key``
+        names a file for it, which does not lie in the folder, and which its owner alone reads.
         """
         if key is not None:
             check_key(self.answers, key, folder)

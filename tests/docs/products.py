@@ -24,9 +24,10 @@ def page() -> str:
 they rest on; `products="all"` makes every table, and left out are those marked *on request*. On the command line:
 `pets dummy nhs --products gdppr,medicines --out exercises`. A person has the same rows whichever products are made.
 
-{len(tables)} of {len(pack.products)} products have tables: {len(pack.files)} tables with {columns:,} columns. Names of
-fields, codes and rules follow public descriptions; every weight is made up. A table has some of the columns of the real
-one, not all: `pets pack describe nhs --table gdppr` lists them, with the source of each. Nobody's record was used.
+{len(tables)} of {len(pack.products)} products have tables: {len(pack.files)} tables with {columns:,} columns.
+Names of fields, codes and rules follow public descriptions; every weight is made up. A table has some of the columns of
+the real one, not all: `pets pack describe nhs --table gdppr` lists them, with the source of each. Nobody's record was
+used.
 
 ## Products with tables
 """,

@@ -14,7 +14,7 @@ from pets.synthetic.packs.pack import load_pack, packs, whole_pack
 
 @pytest.fixture(scope="module")
 def everything() -> pets.synthetic.dummy_data.dataset.Dummy:
-    return pets.dummy("nhs", people=600, seed=3, products="all")
+    return pets.dummy("nhs", people=1000, seed=3, products="all")
 
 
 def test_every_table_of_the_nhs_pack_belongs_to_a_product() -> None:
@@ -39,10 +39,10 @@ def test_a_product_brings_what_its_tables_rest_on_and_no_more() -> None:
 def test_rows_are_the_same_whichever_products_are_made(everything: pets.synthetic.dummy_data.dataset.Dummy) -> None:
     for name, product in whole_pack("nhs").products.items():
         if product.tables and not product.usual:
-            made = pets.dummy("nhs", people=600, seed=3, products=[name])
+            made = pets.dummy("nhs", people=1000, seed=3, products=[name])
             for table in product.tables:
                 assert made.tables[table].equals(everything.tables[table]), table
-    usual = pets.dummy("nhs", people=600, seed=3)
+    usual = pets.dummy("nhs", people=1000, seed=3)
     assert all(usual.tables[name].equals(everything.tables[name]) for name in usual)
 
 

@@ -368,9 +368,8 @@ class Judged:
         gone = [at for at in range(len(self.covariates.terms)) if at not in kept]
         there = [self.patterns[at] for at in self._there]
         design = self.covariates.design[np.ix_(self._there, kept)]
-        return [
-            None
-            if found is None or np.isnan(row).any() or row[gone].any()
-            else survival_of(there, design - row[kept], self.wide, found)
-            for row in rows
-        ]
+        made: dict[bytes, Curve] = {}  # (rows may be many, and patterns are few)
+        for row in rows:
+            if found is not None and not np.isnan(row).any() and not row[gone].any() and row.tobytes() not in made:
+                made[row.tobytes()] = survival_of(there, design - row[kept], self.wide, found)
+        return [made.get(row.tobytes()) for row in rows]

@@ -15,7 +15,7 @@ import pytest
 
 from pets.rows.engine import spark_rows
 from pets.rows.engine.spark_rows import SparkBackend
-from pets.rows.spark import spark_session
+from pets.rows.spark import making, spark_session
 
 SMALL = {
     "spark.sql.shuffle.partitions": "2",
@@ -29,6 +29,8 @@ SMALL = {
 }
 SUBMITTED = "--driver-memory 1g --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
 """A Java that lives for minutes: half of its time would be spent on making its own code quick."""
+making.LEAST = 20
+"""Tests have few rows, and people are ranked in several groups all the same."""
 AT_ONCE = 60
 """Statements in one job."""
 

@@ -152,36 +152,23 @@ def prepare(
         )
         rows = f"SELECT {values} FROM {data.relation}"
         return Prepared(rows, report_of(data, data.rows_valid, data.fates))
-    final = data.settled("s.")
-    fates, extra, join = dict(data.fates), "", ""
+    fates, person = dict(data.fates), None
     if table.person_table is not None:
         person_table = schema.table(table.person_table)
         person = stage(
             run, con, table.person_table, person_table, sources[table.person_table], scratch, columns, "attached"
         )
-        _attributes(run, person)
+        attributes(run, person)
         disagreeing = _disagreeing(run, person)
         fates |= person.fates
-        extra = "".join(
-            f", coalesce(a.{column}, {null_code(person.domains[field])}) AS {column}"
-            for field, column in person.names.items()
-        )
-        join = "LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
-        final |= {column: f"p.{column}" for column in person.names.values()}
-    run(
-        f"CREATE TEMP TABLE people AS SELECT {roster.code(data.rows_valid)} AS person, "
-        f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''}"
-        f"{', coalesce(r.seen, 0) AS seen' if roster.grown else ''} "
-        f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {roster.JOIN} {join}",
-        "finding people",
-    )
-    *counted, people = one_line(run, "people", "true", ["count(*) FILTER (bare)"] if join else [])
-    unattached = counted[0] if join else 0
+    more = ", coalesce(r.seen, 0) AS seen" if roster.grown else ""
+    ordered = enrol(run, data, person, columns, key, roster.code(data.rows_valid), roster.JOIN, more)
+    *counted, people = one_line(run, "people", "true", ["count(*) FILTER (bare)"] if person is not None else [])
+    unattached = counted[0] if counted else 0
     limit(name, table, people)
     roster.enter(run, "people")
     # (what may be added to has the type of all people that may ever come)
     kind = narrow(max(roster.codes - 1, 0) if table.unit.arrival is None else max(roster.codes, schema.people))
-    ordered = {column: final[column] for column in columns.values()}
     arrival = None if table.unit.arrival is None else columns[table.unit.arrival]
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows, arrival)
     if roster.grown:
@@ -190,17 +177,61 @@ def prepare(
             f"SELECT k.* REPLACE (k.n + p.seen AS n) FROM ({kept}) k JOIN people p USING (person) "
             f"WHERE k.n + p.seen <= {table.unit.max_rows}"
         )
-    ranks = []
-    for within, place in stored_ranks(schema, name).items():
-        groups = [ranked_group(one, schema, name, columns) for one in within]
-        own = f"PARTITION BY {', '.join(['person', *groups])} ORDER BY n"
-        ranks.append(f"CAST(row_number() OVER ({own}) AS {rank_type}) AS {place}")
-    listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered, *ranks])
     return Prepared(
-        f"SELECT {listed} FROM ({kept}) ORDER BY {', '.join(['n', *_clustered(schema, name, columns)])}",
+        in_order(schema, name, columns, kept, {"person": kind}),
         report_of(data, people, fates, unattached, disagreeing),
         None if arrival is None else _arrived(run, data, arrival),
     )
+
+
+def enrol(
+    run: Run,
+    data: Staged,
+    person: Staged | None,
+    columns: Mapping[str, str],
+    key: int,
+    code: str,
+    join: str,
+    more: str = "",
+) -> dict[str, str]:
+    """Table ``people``, one row for each person of a table; gives what :func:`rank` takes: each column's SQL.
+
+    Args:
+        person: the person table, whose :func:`attributes` are then there.
+        key: of the ranks.
+        code: SQL of a person's code, over ``d`` (each ``pid`` once) and what ``join`` adds.
+        more: SQL of further columns, each after a comma.
+    """
+    final = data.settled("s.")
+    if person is not None:
+        for field, column in person.names.items():
+            more += f", coalesce(a.{column}, {null_code(person.domains[field])}) AS {column}"
+            final[column] = f"p.{column}"
+        more += ", a.pid IS NULL AS bare"
+        join += " LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
+    run(
+        f"CREATE TEMP TABLE people AS SELECT {code} AS person, d.pid, {person_seed(key, 'd.pid')} AS seed{more} "
+        f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {join}",
+        "finding people",
+    )
+    return {column: final[column] for column in columns.values()}
+
+
+def in_order(schema: Schema, name: str, columns: Mapping[str, str], kept: str, kinds: Mapping[str, str]) -> str:
+    """SQL of a snapshot's rows, in the order in which they are stored.
+
+    Args:
+        kept: what :func:`rank` gave.
+        kinds: the type of people's codes (``person``), and of whatever else is not to be as narrow as it can.
+    """
+    rank_kind, ranks = kinds.get("rank", narrow(schema.table(name).unit.max_rows)), []
+    for within, place in stored_ranks(schema, name).items():
+        groups = [ranked_group(one, schema, name, columns) for one in within]
+        own = f"PARTITION BY {', '.join(['person', *groups])} ORDER BY n"
+        ranks.append(f"CAST(row_number() OVER ({own}) AS {rank_kind}) AS {place}")
+    codes = [f"CAST({code} AS {kinds[code]}) AS {code}" if code in kinds else code for code in columns.values()]
+    listed = [f"CAST(n AS {rank_kind}) AS rank", f"CAST(person AS {kinds['person']}) AS person", *codes, *ranks]
+    return f"SELECT {', '.join(listed)} FROM ({kept}) ORDER BY {', '.join(['n', *_clustered(schema, name, columns)])}"
 
 
 def check_given(schema: Schema, name: str, sources: Mapping[str, Source]) -> None:
@@ -247,16 +278,21 @@ def _arrived(run: Run, data: Staged, arrival: str) -> tuple[int, int] | None:
     return None if first is None else (int(first), int(last))
 
 
-def _disagreeing(run: Run, person: Staged) -> int:
-    """How many people have rows in their person table that are not all the same."""
+def disagreement(person: Staged) -> str | None:
+    """SQL of how many people have rows in their person table that are not all the same; ``None`` where none can."""
     codes = ", ".join(f"{sql} AS {name}" for name, sql in person.settled("").items())
     if not codes:
-        return 0
+        return None
     several = f"SELECT pid FROM (SELECT DISTINCT pid, {codes} FROM {person.relation}) GROUP BY pid HAVING count(*) > 1"
-    return int(run(f"SELECT count(*) FROM ({several})", "reading the person table").fetchall()[0][0])
+    return f"SELECT count(*) FROM ({several})"
 
 
-def _attributes(run: Run, person: Staged) -> None:
+def _disagreeing(run: Run, person: Staged) -> int:
+    sql = disagreement(person)
+    return 0 if sql is None else int(run(sql, "reading the person table").fetchall()[0][0])
+
+
+def attributes(run: Run, person: Staged) -> None:
     """Table ``attributes``: the row of each person that counts in the person table's own queries, too.
 
     It is chosen by the same key, over the same columns in the same order (by name).

@@ -151,8 +151,8 @@ class Cases:
         self.read = self.session.read.parquet(parquet)
         self.plan = make_plan(ASKED, SCHEMA)
         self.salts: list[int] = []
-        code = staged.person_code
-        staged.person_code = lambda salt: self.salts.append(salt) or code(salt)  # type: ignore[func-returns-value]
+        where = staged.bucket
+        staged.bucket = lambda salt: self.salts.append(salt) or where(salt)  # type: ignore[func-returns-value]
 
     def made(self, case: str, source: Any, schema: pets.Schema = SCHEMA) -> Snapshot:
         given: dict[str, Any] = {"folder": self.folder / case, "key": KEY, "engine": "spark", "progress": False}

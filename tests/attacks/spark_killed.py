@@ -28,7 +28,7 @@ from tests.attacks.growing_killed import forked, killed_before
 from tests.sparks import spark
 from tests.unit.rows.spark.test_making import SCHEMA, made, rows
 
-RUNNING = {"coding": ".pets-new-*/staged_*/*.parquet", "ranking": ".pets-new-*/spark/_temporary"}
+RUNNING = {"coding": ".pets-new-*/staged_*/*", "ranking": ".pets-new-*/ranked/*"}
 """What is there while a job of Spark writes."""
 
 

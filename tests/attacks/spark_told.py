@@ -49,8 +49,8 @@ NUMBERS = pets.Schema({"t": pets.Table(pets.Unit("id"), {"id": pets.Identifier()
 
 def main(folder: Path) -> None:
     salts: list[int] = []
-    code = staged.person_code
-    staged.person_code = lambda salt: salts.append(salt) or code(salt)  # type: ignore[func-returns-value]
+    where = staged.bucket
+    staged.bucket = lambda salt: salts.append(salt) or where(salt)  # type: ignore[func-returns-value]
     os.environ["PYSPARK_PYTHON"] = sys.executable
     (folder / "log4j2.properties").write_text(LOGS)
     logged = f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"

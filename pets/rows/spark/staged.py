@@ -1,4 +1,4 @@
-"""Staged on Spark: every row of a source coded once, by DuckDB on the workers, and kept beside the new snapshot.
+"""Staged on Spark: every row of a source coded once, by DuckDB on the workers, and dealt out by its person.
 
 It is kept, and not computed again where a worker is lost, because a source may say something else when it is read
 again. The folder holds people's ids, and is gone when the snapshot is made.
@@ -6,47 +6,62 @@ again. The folder holds people's ids, and is gone when the snapshot is made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pets.errors import DataError
 from pets.rows.coding import coding
-from pets.rows.coding.cell import ABOVE, Cell, code_kind
-from pets.rows.ranking import person_seed, row_hash
+from pets.rows.coding.cell import Cell, code_kind, code_type
+from pets.rows.ranking import person_seed
+from pets.rows.report import ColumnReport
 from pets.rows.sources import nested
+from pets.rows.spark import worker
 from pets.rows.spark.sources import Standing, opened
-from pets.rows.spark.spark_session import parts as parts
-from pets.rows.staged.staging import Staged, counted, read_of, selection
+from pets.rows.staged.staging import Counting, Staged, read_of, selection
 from pets.schema.domain import Identifier
 from pets.schema.schema import Table
 
 
 @dataclass(frozen=True)
 class OnSpark:
-    """One table, read once: a view of our session with ``person``, ``h`` (a row's place) and the staged codes.
+    """One table, read once: its valid rows lie in files, dealt out by their person, or as parts where each is somebody.
 
     Attributes:
-        staged: what became of its rows, and the SQL of the valid ones.
-        view: the view of all rows.
+        staged: what became of its rows.
         label: what errors call its source.
         table: as the schema has it.
         columns: each coded column's physical name.
+        files: where its valid rows lie.
+        kind: DuckDB's type of ``pid`` in them.
     """
 
     staged: Staged
-    view: str
     label: str
     table: Table
     columns: Mapping[str, str]
+    files: tuple[Path, ...]
+    kind: str
 
-    def settled(self, prefix: str = "") -> dict[str, str]:
-        """Physical name to the SQL of its final code, on Spark."""
-        return {
-            column: coding.settle(self.table.columns[name], f"{prefix}{column}", code_kind(self.table.columns[name]))
-            for name, column in self.staged.names.items()
-        }
+    def relation(self, name: str, columns: Mapping[str, str]) -> Staged:
+        """Its valid rows where a worker has put them into a table of that name: their codes are settled.
+
+        ``columns`` gives each column the physical name that it has in the rows to which they belong.
+        """
+        clean = {column: ColumnReport() for column in self.staged.names}
+        names = {column: columns[column] for column in self.staged.names}
+        if names != self.staged.names:
+            listed = ", ".join(["pid", *(f"{own} AS {names[column]}" for column, own in self.staged.names.items())])
+            name = f"(SELECT {listed} FROM {name})"
+        return replace(self.staged, relation=name, names=names, fates=clean)
+
+    @property
+    def form(self) -> str:
+        """SQL of that table's columns."""
+        kinds = {self.columns[column]: code_type(domain) for column, domain in self.staged.domains.items()}
+        return ", ".join(f"{column} {kind}" for column, kind in {"pid": self.kind, **kinds}.items())
 
 
 class Stager:
@@ -54,89 +69,77 @@ class Stager:
 
     Args:
         session: our own.
-        prefix: of the names of views, which is free.
         folder: a private one, which all workers reach.
-        salt: of the codes of people: equal ids have equal codes under it, in whatever table.
+        salt: by which people are dealt out: equal ids fall together, in whatever table.
     """
 
-    def __init__(self, session: Any, folder: Path, prefix: str, salt: int) -> None:
-        self._session, self._folder, self._prefix, self.salt = session, folder, prefix, salt
-        self._kinds: dict[str, dict[str, str]] = {}
-        self._made: list[str] = []
+    def __init__(self, session: Any, folder: Path, salt: int) -> None:
+        self._session, self._folder, self._salt, self._made = session, folder, salt, 0
 
-    def stage(self, run: Any, name: str, table: Table, source: Any, columns: Mapping[str, str], key: int) -> OnSpark:
-        """Read ``source`` once; ``columns`` gives each coded column its physical name, and ``key`` ranks its rows."""
+    def stage(self, name: str, table: Table, source: Any, columns: Mapping[str, str]) -> OnSpark:
+        """Read ``source`` once; ``columns`` gives each coded column its physical name."""
+        import duckdb
+
         wanted = read_of(table)
         frame, label = opened(source, name, wanted)
         cells = _cells(frame, wanted, table, name, label)
-        view = f"staged_{self._prefix}_{len(self._kinds)}"
-        chosen = selection(table, cells, "batch", columns, "w")
-        kinds = {columns[c]: code_kind(d, ABOVE) for c, d in table.columns.items() if not isinstance(d, Identifier)}
-        codes = [f"CAST({column} AS {kind}) AS {column}" for column, kind in kinds.items()]
-        if table.unit.column is None:
-            sql = f"SELECT {', '.join(codes)} FROM ({chosen.sql})"
-        else:
-            settled = [coding.settle(table.columns[c], columns[c]) for c in sorted(self._coded(table))]
-            # (Spark's numbers are signed: the hash is moved by half its range, so that its order stays)
-            place = f"CAST(CAST({row_hash(person_seed(key, 'pid'), settled)} AS HUGEINT) - {2**63} AS BIGINT)"
-            found = ["CAST(pid AS VARCHAR) AS pid", f"{person_code(self.salt)} AS person", f"{place} AS h", *codes]
-            sql = f"SELECT {', '.join(found)} FROM ({chosen.sql})"
-            kinds = {"pid": "STRING", "person": "BIGINT", "h": "BIGINT"} | kinds
+        chosen, counting = selection(table, cells, "batch", columns, "w"), Counting(table, columns)
+        folder = self._folder / f"staged_{self._made}"
+        folder.mkdir(mode=0o700)
+        self._made += 1
+        kind = "" if table.unit.column is None else _kind(cells[table.unit.column])
+        settled = {
+            columns[column]: coding.settle(domain, columns[column], code_kind(domain) if not kind else None)
+            for column, domain in ((one, table.columns[one]) for one in columns if one in table.columns)
+        }
+        codes = [f"{sql} AS {column}" for column, sql in settled.items()]
+        own = _own(kind, self._salt)
+        with_person, lacking = f"FILTER (WHERE {counting.person})", f"{counting.person} AND NOT ({counting.lacking})"
+        marked = ", ".join(["count(*)", f"count(*) {with_person}", *counting.marked])
+        plan = worker.Coding(
+            version=duckdb.__version__,
+            setup=chosen.setup,
+            sql=chosen.sql,
+            marked=f"SELECT {marked} FROM coded",
+            fates=f"SELECT {', '.join(counting.fates())} FROM coded WHERE {counting.person}",
+            valid=f"SELECT {', '.join([*own, *codes])} FROM coded WHERE {lacking}",
+            folder=str(folder),
+            dealt=bool(kind),
+        )
         before = Standing.of(self._session, frame, label)
         try:
-            coded = self.write(frame, chosen.setup, sql, kinds, view)
+            said = collected(lines(frame, worker.coder(plan)))
         except Exception:
             before.check(self._session)
             raise
         before.check(self._session)
-        self._kinds[view] = kinds
-        staged = counted(run, view, table, columns)
-        check_all(staged.rows_read, coded)
-        return OnSpark(staged, view, label, table, columns)
+        found = [(folder / file, rows) for line in said for file, rows in line["files"]]
+        check_all([file for file, _ in found if file.is_file()], [file for file, _ in found])
+        total, people, *_ = added([line["counts"] for line in said]) or [0, 0]
+        staged = counting.staged("", total, people, added([line["fates"] for line in said]))
+        check_all(sum(rows for _, rows in found), staged.rows_valid)
+        return OnSpark(staged, label, table, columns, tuple(file for file, _ in found), kind)
 
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Every view that was made."""
-        return tuple(self._made)
 
-    def recode(self, one: OnSpark) -> None:
-        """Give the people of a staged table their codes under the salt of now; its view stays what it is called."""
-        again = f"{one.view}_{len(self._made)}"  # (plans and logs show it, so it does not tell the salt)
-        sql = f"SELECT * REPLACE ({person_code(self.salt)} AS person) FROM batch"
-        coded = self.write(self._session.table(one.view), (), sql, self._kinds[one.view], again)
-        check_all(self._session.table(again).count(), coded)
-        self._session.table(again).createOrReplaceTempView(one.view)
+def lines(frame: Any, act: worker.Batches) -> Any:
+    """A frame of what each task says in which ``act`` runs over its rows of a frame."""
+    from pyspark import cloudpickle
 
-    @staticmethod
-    def _coded(table: Table) -> list[str]:
-        return [column for column, domain in table.columns.items() if not isinstance(domain, Identifier)]
+    cloudpickle.register_pickle_by_value(worker)
+    try:
+        return frame.mapInArrow(act, worker.LINE)
+    finally:
+        cloudpickle.unregister_pickle_by_value(worker)
 
-    def write(self, frame: Any, setup: tuple[str, ...], sql: str, kinds: Mapping[str, str], view: str) -> int:
-        """Have the workers run ``sql`` over a frame, batch by batch; gives how many rows are in the view of it.
 
-        Of each task, Spark takes what one try says, and that try's file is read from then on.
-        """
-        import duckdb
-        from pyspark import cloudpickle
+def collected(frame: Any) -> list[dict[str, Any]]:
+    """The lines, read: of each task, Spark takes what one of its tries says."""
+    return [json.loads(line["told"]) for line in frame.collect()]
 
-        from pets.rows.spark import worker
 
-        form = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
-        where = self._folder / view
-        where.mkdir(mode=0o700)
-        cloudpickle.register_pickle_by_value(worker)
-        try:
-            coded = worker.coder(setup, sql, duckdb.__version__)
-            written = worker.stored(coded, str(where), [name for name in ("pid", "person", "h") if name in kinds])
-            found = frame.mapInArrow(written, worker.FILES).collect()
-        finally:
-            cloudpickle.unregister_pickle_by_value(worker)
-        files = [where / line["file"] for line in found]
-        check_all([file for file in files if file.is_file()], files)
-        rows = parts(self._session, files, form) if files else self._session.createDataFrame([], form)
-        rows.createOrReplaceTempView(view)
-        self._made.append(view)
-        return sum(int(line["rows"]) for line in found)
+def added(lines: Sequence[Sequence[int]]) -> list[int]:
+    """Counts of tasks, place by place; those of a task that has none are left out."""
+    return [sum(each) for each in zip(*filter(None, lines), strict=True)]
 
 
 def check_all(seen: object, wanted: object) -> None:
@@ -145,19 +148,33 @@ def check_all(seen: object, wanted: object) -> None:
     Raises :class:`DataError` where what is seen there is not what the workers say that they wrote.
     """
     if seen != wanted:
-        raise DataError(
-            "not all that the workers of Spark wrote is in the folder of snapshots, and nothing was stored; give a "
-            "folder that this machine and all workers reach under one path, such as that of a mounted volume"
-        )
+        raise not_all()
 
 
-def person_code(salt: int) -> str:
-    """SQL (DuckDB) of a person's code under a salt: 62 bits, the same for equal texts of an id.
+def not_all() -> DataError:
+    """The refusal of rows that are not all where they should be."""
+    return DataError(
+        "not all that the workers of Spark wrote is in the folder of snapshots, and nothing was stored; give a "
+        "folder that this machine and all workers reach under one path, such as that of a mounted volume"
+    )
 
-    (One bit less than there is room for: people who are added to the snapshot later are numbered after all of these.)
-    """
-    hashed = f"hash(hash(CAST({salt} AS UBIGINT), CAST(pid AS VARCHAR)))"
-    return f"CASE WHEN pid IS NOT NULL THEN CAST({hashed} >> 2 AS BIGINT) END"
+
+def bucket(salt: int) -> str:
+    """SQL (DuckDB) of the part into which a person falls: the same for equal texts of an id."""
+    return f"CAST({person_seed(salt, 'pid')} % {worker.BUCKETS} AS USMALLINT)"
+
+
+def _own(kind: str, salt: int) -> list[str]:
+    """What stands before the codes: where a row goes to; or, where each is somebody, all of a part's row."""
+    if kind:
+        return [f"CAST(pid AS {kind}) AS pid", f"{bucket(salt)} AS bucket"]
+    number = "CAST(getvariable('start') + row_number() OVER () - 1 AS BIGINT)"
+    return ["CAST(1 AS SMALLINT) AS rank", f"{number} AS person"]
+
+
+def _kind(cell: Cell) -> str:
+    """DuckDB's type of a person's id as it is dealt out: small whole numbers stay such, all else is text."""
+    return "BIGINT" if cell.family == "int" else "VARCHAR"
 
 
 def _cells(frame: Any, wanted: list[str], table: Table, name: str, label: str) -> dict[str, Cell]:

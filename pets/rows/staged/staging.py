@@ -5,8 +5,8 @@ What became of every row is then counted from the codes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,44 +145,79 @@ def stage(
     return counted(run, into, table, columns)
 
 
+class Counting:
+    """What became of staged rows, told by counts of them: of all rows, or of parts of them that are added up.
+
+    Args:
+        table: of the schema.
+        columns: each coded column's physical name.
+
+    Attributes:
+        person: SQL that is true of a row that has a person.
+        lacking: SQL that is true of a row without a value that the schema demands.
+        marked: an aggregate for each coded column, over rows that have a person: how many of its cells bear any mark.
+    """
+
+    def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
+        self._domains = _coded(table)
+        self._names = {column: columns[column] for column in self._domains}
+        self._lacks = {c: coding.lacks(d, self._names[c]) for c, d in self._domains.items() if not d.nullable}
+        self.person = "pid IS NOT NULL" if table.unit.column is not None else "true"
+        self.lacking = " OR ".join(self._lacks.values()) or "false"
+        self.marked = [
+            f"count(*) FILTER (WHERE {coding.valueless(d, self._names[c])})" for c, d in self._domains.items()
+        ]
+
+    def amiss(self, counts: Sequence[int]) -> list[str]:
+        """The columns with marks, of what :attr:`marked` came to."""
+        return [column for column, count in zip(self._domains, counts, strict=True) if count]
+
+    def fates(self, columns: Iterable[str] | None = None) -> list[str]:
+        """Aggregates over rows that have a person: each mark of these columns (``None``: all), and what rows lack."""
+        return [f"count(*) FILTER (WHERE {test})" for test in [*self._marks(columns).values(), *self._lost()]]
+
+    def staged(
+        self, relation: str, total: int, with_person: int, found: Sequence[int], columns: Iterable[str] | None = None
+    ) -> Staged:
+        """The table, of all its rows and of what :meth:`fates` came to; without marks nothing was found."""
+        found = found or [0] * len(self.fates(columns))
+        counts = dict(zip(self._marks(columns), found, strict=False))
+        dropped = dict(zip(self._lacks, found[len(counts) :], strict=False))
+        fates = {
+            column: ColumnReport(
+                null=counts.get((column, NULL), 0),
+                out_of_domain=counts.get((column, OUT), 0),
+                unparsable=counts.get((column, UNPARSABLE), 0),
+                clamped=counts.get((column, BELOW), 0) + counts.get((column, ABOVE), 0),
+                dropped=dropped.get(column, 0),
+                rows=with_person,
+                kind=domain.kind,
+            )
+            for column, domain in self._domains.items()
+        }
+        return Staged(relation, self._names, self._domains, total, total - with_person, found[-1], fates)
+
+    def _marks(self, columns: Iterable[str] | None) -> dict[tuple[str, int], str]:
+        among = [(c, self._domains[c]) for c in (self._domains if columns is None else columns)]
+        return {(c, mark): coding.bears(d, self._names[c], mark) for c, d in among for mark in coding.MARKS[type(d)]}
+
+    def _lost(self) -> list[str]:
+        return [*self._lacks.values(), self.lacking]
+
+
 def counted(run: Run, into: str, table: Table, columns: Mapping[str, str]) -> Staged:
     """Count every fate of staged rows: one aggregate pass, and another over the columns in which anything is amiss."""
-    domains = _coded(table)
-    names = {column: columns[column] for column in domains}
-    person = "pid IS NOT NULL" if table.unit.column is not None else "true"
-    lacks = {c: coding.lacks(d, names[c]) for c, d in domains.items() if not d.nullable}
-    row = one_line(
-        run, into, person, [f"count(*) FILTER (WHERE {coding.valueless(d, names[c])})" for c, d in domains.items()]
+    counting = Counting(table, columns)
+    *row, with_person = one_line(run, into, counting.person, counting.marked)
+    total = one_line(run, into, "true", [])[-1]
+    # only columns that bear marks at all are told apart; who lacks a value has a mark
+    marked = counting.amiss(row)
+    found = one_line(run, into, counting.person, counting.fates(marked))[:-1] if marked else ()
+    staged = counting.staged(into, total, with_person, found, marked)
+    tests = ([counting.person] if with_person < total else []) + (
+        [f"NOT ({counting.lacking})"] if staged.rows_dropped else []
     )
-    marked = {c: d for (c, d), count in zip(domains.items(), row, strict=False) if count}
-    with_person, total = row[-1], one_line(run, into, "true", [])[-1]
-    # only columns that bear marks at all are told apart
-    wanted = [(c, mark) for c, d in marked.items() for mark in coding.MARKS[type(d)]]
-    tests = [coding.bears(domains[c], names[c], mark) for c, mark in wanted] + list(lacks.values())
-    found: tuple[int, ...] = (0, with_person)
-    if tests:
-        all_lacks = " OR ".join(lacks.values()) or "false"
-        found = one_line(run, into, person, [f"count(*) FILTER (WHERE {test})" for test in [*tests, all_lacks]])
-    counts = dict(zip(wanted, found, strict=False))
-    dropped = dict(zip(lacks, found[len(wanted) :], strict=False))
-    all_dropped = found[-2]  # the last is the number of rows
-    fates = {
-        column: ColumnReport(
-            null=counts.get((column, NULL), 0),
-            out_of_domain=counts.get((column, OUT), 0),
-            unparsable=counts.get((column, UNPARSABLE), 0),
-            clamped=counts.get((column, BELOW), 0) + counts.get((column, ABOVE), 0),
-            dropped=dropped.get(column, 0),
-            rows=with_person,
-            kind=domains[column].kind,
-        )
-        for column in names
-    }
-    tests = ([person] if with_person < total else []) + (
-        [f"NOT ({' OR '.join(lacks.values())})"] if all_dropped else []
-    )
-    relation = f"(SELECT * FROM {into} WHERE {' AND '.join(tests)})" if tests else into
-    return Staged(relation, names, domains, total, total - with_person, all_dropped, fates)
+    return replace(staged, relation=f"(SELECT * FROM {into} WHERE {' AND '.join(tests)})") if tests else staged
 
 
 def one_line(run: Run, relation: str, test: str, values: list[str]) -> tuple[int, ...]:

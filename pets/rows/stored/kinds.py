@@ -21,12 +21,13 @@ def kinds_of(schema: Schema, table: str) -> dict[str, str]:
 
 
 def signed(schema: Schema, table: str) -> dict[str, str]:
-    """The same columns' types, and that of people's codes, in the parts that Spark wrote of a snapshot that can grow.
+    """The same columns' types, and that of people's codes, in the parts that Spark's workers write.
 
     Spark reads all parts of a snapshot by the types of one of them, so parts that are added have these, too.
     """
+    place = whole_kind(schema.table(table).unit.max_rows)
     codes = {name: code_kind(schema.fields(table)[column]) for column, name in physical(schema, table).items()}
-    return {"rank": whole_kind(schema.table(table).unit.max_rows), "person": "BIGINT"} | codes
+    return {"rank": place, "person": "BIGINT"} | codes | dict.fromkeys(stored_ranks(schema, table).values(), place)
 
 
 def arrow_schema(found: pa.Schema, kinds: Mapping[str, str]) -> pa.Schema:

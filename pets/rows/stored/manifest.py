@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
 
@@ -17,6 +18,11 @@ from pets.schema.schema import Schema
 def completed(run: Run, report: Report, relation: str, max_rows: int) -> Report:
     """The report with what only the written rows tell."""
     counts = dict(run(f"SELECT rank, count(*) FROM {relation} GROUP BY rank", "counting rows kept").fetchall())
+    return kept_of(report, counts, max_rows)
+
+
+def kept_of(report: Report, counts: Mapping[int, int], max_rows: int) -> Report:
+    """The report with how many rows of each rank there are."""
     kept = tuple(accumulate(counts.get(k, 0) for k in range(1, max_rows + 1)))
     return replace(report, rows_kept=kept[-1], kept_per_k=kept)
 

@@ -83,18 +83,20 @@ def test_each_task_that_counts_fails_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 OTHER_EACH_TIME = re.compile(
     r"\b(rand|randn|random|uuid|shuffle|now|current_\w+|input_file_\w+|spark_partition_id|monotonically_increasing_id|"
-    r"first|last|any_value|approx_\w+|collect_list)\("
+    r"first|last|any_value|approx_\w+|collect_list|row_number\(\) OVER )\("
 )
 """What Spark may answer otherwise in another try, or by the order in which rows come."""
 
 
 def test_nothing_that_differs_between_two_tries_is_read() -> None:
+    """(``row_number() OVER (PARTITION BY …)`` is ranking's, which is in no file of Spark's own.)"""
     folder = Path(making.__file__).parent
     files = [*sorted(folder.glob("*.py")), Path(spark_rows.__file__), folder.parent / "people" / "spark_sql.py"]
     found = [one for file in files for one in OTHER_EACH_TIME.findall(file.read_text("utf-8"))]
-    # the codes of people where each row is a person: see the proof
-    assert found == ["monotonically_increasing_id"] and len(files) > 6
-    assert OTHER_EACH_TIME.findall("SELECT rand(7), uuid(), first(x) FILTER (WHERE y)") == ["rand", "uuid", "first"]
+    # the codes of people, which are compared for equality alone: see the proof
+    assert found == ["row_number() OVER "] * 2 and len(files) > 6
+    said = "SELECT rand(7), uuid(), first(x) FILTER (WHERE y)"
+    assert OTHER_EACH_TIME.findall(said) == ["rand", "uuid", "first"]
 
 
 def test_rows_are_kept_alike_however_they_are_dealt_out(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,6 @@ import pets
 from pets.errors import DataError
 from pets.rows.snapshot import Snapshot
 from pets.rows.spark import making, staged, worker
-from pets.rows.spark.worker import coder
 from tests.sparks import spark
 from tests.unit.rows.spark.test_making import EVENTS, PEOPLE, frame, made, on_duckdb, rows
 from tests.unit.rows.test_snapshot import everything
@@ -28,42 +29,114 @@ ALONE = pets.Table(pets.Unit("id", max_rows=2), dict(PEOPLE.tables["t"].columns)
 NOT_ALL = "not all that the workers of Spark wrote is in the folder of snapshots.* all workers reach under one path"
 
 
-def test_rows_are_counted_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two tries each has a file of its own; of a task without rows there is none."""
+def coding(folder: Path, valid: str, sql: str = "FROM batch", *, dealt: bool = True) -> worker.Coding:
+    return worker.Coding(
+        version=duckdb.__version__,
+        setup=(),
+        sql=sql,
+        marked="SELECT count(*), count(*) FILTER (WHERE x IS NOT NULL), count(*) FILTER (WHERE x > 2) FROM coded",
+        fates="SELECT count(*) FILTER (WHERE x = 3) FROM coded",
+        valid=valid,
+        folder=str(folder),
+        dealt=dealt,
+    )
+
+
+def tried(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Tasks run here, as try ``number`` of the fifth task."""
+    task = SimpleNamespace(taskAttemptId=lambda: number, partitionId=lambda: 5)
+    monkeypatch.setattr(TaskContext, "get", lambda: task)
+
+
+def said(act: worker.Batches, *batches: pa.RecordBatch) -> dict[str, Any]:
+    ((line,),) = (one.to_pylist() for one in act(iter(batches)))
+    return dict(json.loads(line["told"]))
+
+
+XS = [pa.record_batch({"x": pa.array(some, pa.int64())}) for some in ([1, 2], [], [3, None], [1027, 5])]
+
+
+def test_rows_are_counted_as_they_are_coded_and_dealt_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two tries each has files of its own; of a task without rows there is none."""
     monkeypatch.setattr(worker, "AT_ONCE", 2)
-    coded = coder((), "SELECT x + 1 AS y, x % 2 AS z FROM batch", duckdb.__version__)
-    batches = [
-        pa.record_batch({"x": [1, 2]}),
-        pa.record_batch({"x": pa.array([], pa.int64())}),
-        pa.record_batch({"x": [3]}),
-    ]
-    stored = worker.stored(coded, str(tmp_path), ["y"])
-    names = set()
+    monkeypatch.setattr(worker, "RUN", 3)
+    act = worker.coder(coding(tmp_path, "SELECT x AS y, CAST(x % 1024 AS USMALLINT) AS bucket FROM coded WHERE x > 0"))
+    names: set[str] = set()
     for number in range(2):
-        monkeypatch.setattr(TaskContext, "get", lambda number=number: SimpleNamespace(taskAttemptId=lambda: number))
-        (line,) = (line for one in stored(iter(batches)) for line in one.to_pylist())
-        assert line["rows"] == 3 and pq.read_table(tmp_path / line["file"])["y"].to_pylist() == [2, 3, 4]
-        names.add(line["file"])
-    assert {path.name for path in tmp_path.iterdir()} == names and len(names) == 2
-    assert not list(stored(iter([]))) and len(list(tmp_path.iterdir())) == 2
+        tried(monkeypatch, number)
+        found = said(act, *XS)
+        assert found["counts"] == [6, 5, 3] and found["fates"] == [1]
+        assert [rows for _, rows in found["files"]] == [3, 2]
+        files = [str(tmp_path / name) for name, _ in found["files"]]
+        assert [y for one in worker.dealt(files, 2, 5) for y in one["y"].to_pylist()] == [2, 3, 1027]
+        assert [y for one in worker.dealt(files, 5, 1024) for y in one["y"].to_pylist()] == [5]
+        names |= {name for name, _ in found["files"]}
+    assert {path.name for path in tmp_path.iterdir()} == names and len(names) == 4
+    assert said(act) == {"files": [], "counts": [], "fates": []} and len(list(tmp_path.iterdir())) == 4
+
+
+def test_rows_that_are_people_of_their_own_have_a_number_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "AT_ONCE", 2)
+    tried(monkeypatch, 0)
+    number = "getvariable('start') + row_number() OVER () - 1 AS person"
+    found = said(worker.coder(coding(tmp_path, f"SELECT {number}, x FROM coded", dealt=False)), *XS)
+    ((name, rows),) = found["files"]
+    table = pq.read_table(tmp_path / name)
+    assert rows == 6 and table["person"].to_pylist() == [(5 << 33) + place for place in range(6)]
+
+
+def test_a_group_that_does_not_fit_into_memory_is_ranked_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person with nearly all rows; and what was put aside for it is gone."""
+    monkeypatch.setattr(worker, "MEMORY", "24MB")
+    monkeypatch.setattr(worker, "RUN", 100_000)
+    tried(monkeypatch, 7)
+    rows = 1_000_000
+    act = worker.coder(coding(tmp_path, "SELECT x AS pid, x % 1024 AS bucket FROM coded"))
+    batches = [pa.record_batch({"x": [1] * 100_000}) for _ in range(rows // 100_000)]
+    files = [str(tmp_path / name) for name, _ in said(act, *batches)["files"]]
+    placed = "SELECT row_number() OVER (PARTITION BY pid ORDER BY hash(rowid)) AS n FROM staged_0"
+    ranking = worker.Ranking(
+        duckdb.__version__,
+        1,
+        (("staged_0", "pid BIGINT", tuple(files)),),
+        (
+            ("", f"CREATE TEMP TABLE ranked AS {placed}"),
+            ("sum", "SELECT count(*), max(n), count(DISTINCT n) FROM ranked"),
+        ),
+        str(tmp_path),
+    )
+    found = said(worker.ranker(ranking), pa.record_batch({"id": [0]}))
+    assert found["sum"] == [[rows, rows, rows]] and found["try"] == "7-0"
+    assert {path.name for path in tmp_path.iterdir()} == {Path(file).name for file in files}
+
+
+def test_what_another_worker_wrote_and_is_not_there_is_no_error_of_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried(monkeypatch, 0)
+    ranking = worker.Ranking(duckdb.__version__, 1, (("staged_0", "pid BIGINT", ("/none/such",)),), (), "/none")
+    with pytest.raises(RuntimeError, match=worker.NOT_THERE) as error:
+        said(worker.ranker(ranking), pa.record_batch({"id": [0]}))
+    assert re.search(NOT_ALL, str(making.told(error.value, "the data")))
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_a_text_that_is_not_utf8_is_one_cells_trouble(kind: pa.DataType) -> None:
+def test_a_text_that_is_not_utf8_is_one_cells_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: pa.DataType
+) -> None:
     """As in a data frame of pandas; DuckDB would end the whole making with an error of its own."""
     texts = pa.array([b"a", b"\xff\xfe", None, "ü".encode()], pa.binary())
     whole = pa.Array.from_buffers(pa.string(), len(texts), texts.buffers()).cast(pa.large_string(), safe=False)
     batch = pa.record_batch({"x": whole if kind == pa.large_string() else whole.cast(kind), "n": [1, 2, 3, 4]})
-    coded = coder((), "SELECT upper(x) AS y, n FROM batch", duckdb.__version__)
-    (found,) = coded(iter([batch]))
-    assert found["y"].to_pylist() == ["A", None, None, "Ü"] and found["n"].to_pylist() == [1, 2, 3, 4]
+    assert worker.readable(batch).to_pydict() == {"x": ["a", None, None, "ü"], "n": [1, 2, 3, 4]}
+    monkeypatch.setattr(worker, "AT_ONCE", 1)
+    tried(monkeypatch, 0)
+    chosen = "SELECT upper(x) AS y, n AS x FROM batch"
+    found = said(worker.coder(coding(tmp_path, "FROM coded", chosen, dealt=False)), batch)
+    assert pq.read_table(tmp_path / found["files"][0][0])["y"].to_pylist() == ["A", None, None, "Ü"]
 
 
-def largest(folder: Path) -> Path:
-    return max(folder.glob("*.parquet"), key=lambda file: file.stat().st_size)
-
-
-@pytest.mark.parametrize("lost", ["staged", "a file", "ranked", "no people"])
+@pytest.mark.parametrize("lost", ["coded", "a file", "ranked", "no people", "a count"])
 def test_where_not_all_that_was_written_is_seen_nothing_is_sealed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
@@ -73,23 +146,28 @@ def test_where_not_all_that_was_written_is_seen_nothing_is_sealed(
     schema = pets.Schema({"t": PEOPLE.tables["beds"] if lost == "no people" else ALONE})
     first = on_duckdb(table, schema, folder=folder)
     before = everything(folder)
-    parts, stored = staged.parts, worker.stored
-    kept = making.Making.kept
+    collected, write = staged.collected, making.Making.write
 
-    def fewer(session: Any, paths: Any, form: str | None = None) -> Any:
-        return parts(session, paths[1:], form)
+    def fewer(frame: Any) -> list[dict[str, Any]]:
+        found = collected(frame)
+        if lost == "a file":
+            for path in folder.glob(".pets-new-*/staged_0/*"):
+                path.unlink()
+        for line in found[:1]:
+            if lost in ("coded", "no people"):
+                line["files"] = line["files"][1:]
+            elif lost == "a count" and "staged_0" in line:
+                line["staged_0"][0][0] -= 1
+        return found
 
-    def fewer_kept(self: making.Making, new: Path) -> str:
-        largest(new).unlink()
-        return kept(self, new)
+    def gone(self: making.Making, *given: Any) -> Any:
+        min(folder.glob(".pets-new-*/ranked/*.parquet")).unlink()
+        return write(self, *given)
 
-    if lost == "staged":
-        monkeypatch.setattr(staged, "parts", fewer)
-    elif lost == "a file":
-        (tmp_path / "disk").mkdir()
-        monkeypatch.setattr(worker, "stored", lambda coded, _, plain: stored(coded, str(tmp_path / "disk"), plain))
-    else:
-        monkeypatch.setattr(making.Making, "kept", fewer_kept)
+    monkeypatch.setattr(staged, "collected", fewer)
+    monkeypatch.setattr(making, "collected", fewer)
+    if lost == "ranked":
+        monkeypatch.setattr(making.Making, "write", gone)
     with pytest.raises(DataError, match=NOT_ALL):
         made(folder, frame(table), schema)
     assert everything(folder) == before and first.current

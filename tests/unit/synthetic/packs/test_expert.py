@@ -80,6 +80,8 @@ def test_deaths_follow_from_illness(world: Dummy, apc: pd.DataFrame) -> None:
     assert not (apc[apc.DISMETH == "4"].DIAG_4_01.isin(["M169", "M179", "H259"])).mean() > 0.05
     grown = deaths[deaths.S_UNDERLYING_COD_ICD10.isin(["K703", "C61X", "F03X", "I259"])]
     assert (grown.DEC_AGEC >= 18).all()
+    infants = deaths[deaths.DEC_AGEC == 0]
+    assert 0.001 < len(infants) / len(deaths) < 0.012 and infants.S_UNDERLYING_COD_ICD10.str[0].isin([*"APQRJ"]).all()
 
 
 def test_codes_are_of_the_fifth_edition_and_dates_of_decisions_are_plain(world: Dummy, apc: pd.DataFrame) -> None:

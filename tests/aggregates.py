@@ -22,6 +22,7 @@ from pets.query_model.nodes import moments
 from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
+from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Domain, Integer, Real
@@ -549,6 +550,118 @@ def sums_of_a_step(node: Newton, fields: Fields, rows: list[Kept], _: Query) -> 
     return [Near(one, within) for one in out]
 
 
+def a_step_of_a_training(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    outcomes = sorted(n for n, one in fields.items() if isinstance(one, (Boolean, Category)) and 2 <= one.cells <= 9)
+    if not outcomes:
+        return None
+    outcome = draw(st.sampled_from(outcomes))
+    numbers = [name for name, one in fields.items() if isinstance(one, (Integer, Real)) and one.cells > 1]
+    few = [name for name, one in fields.items() if isinstance(one, (Boolean, Category)) and 1 < one.cells < 30]
+    inputs = sorted({*numbers, *few} - {outcome})
+    if not inputs:
+        return None
+    chosen = draw(st.lists(st.sampled_from(inputs), min_size=1, max_size=3, unique=True))
+    hidden = draw(st.sampled_from(((), ((2, "tanh"),), ((3, "relu"), (2, "tanh")))))
+    widths = widths_of(Gradient(outcome=outcome, inputs=tuple(chosen), hidden=hidden), fields)
+    size = sum((before + 1) * after for before, after in itertools.pairwise(widths))
+    norm: Any = draw(st.sampled_from((1, "0.125", "0.001")))
+    at = draw(st.one_of(st.none(), st.lists(st.integers(-(2**17), 2**17), min_size=size, max_size=size)))
+    where_ = where(draw, fields)
+    return Gradient(where=where_, outcome=outcome, inputs=tuple(chosen), hidden=hidden, norm=norm, at=at)  # type: ignore[arg-type]
+
+
+def entering(node: Gradient, fields: Fields) -> list[tuple[str, Any]]:
+    """What enters the first layer: a column, and of a category of three or more values which of them."""
+    out: list[tuple[str, Any]] = []
+    for name in node.inputs:
+        wide = isinstance(fields[name], Category) and fields[name].cells > 2
+        out += [(name, value) for value in listed(fields[name])[1:]] if wide else [(name, None)]
+    return out
+
+
+def widths_of(node: Gradient, fields: Fields) -> list[int]:
+    outputs = fields[node.outcome].cells
+    return [len(entering(node, fields)), *(width for width, _ in node.hidden), 1 if outputs == 2 else outputs]
+
+
+def classes_of(domain: Domain) -> list[Any]:
+    return [False, True] if isinstance(domain, Boolean) else listed(domain)
+
+
+def nearest(number: int, unit: int) -> int:
+    """Ties to even."""
+    return round(Fraction(number, unit))
+
+
+def moved_by(node: Gradient, fields: Fields, rows: list[Kept]) -> list[int]:
+    """What one person moves the weights by, in whole numbers of 2^-12: row by row, unit by unit."""
+    widths, at, start, layers = widths_of(node, fields), node.at or (), 0, []
+    for before, after in itertools.pairwise(widths):
+        layers.append([at[start + unit * (before + 1) : start + (unit + 1) * (before + 1)] for unit in range(after)])
+        start += (before + 1) * after
+    total = [0] * start
+    for row in rows:
+        given = []
+        for name, value in entering(node, fields):
+            domain: Any = fields[name]
+            own = row.values[name]
+            if value is not None:
+                given.append(round(math.sqrt(2) * 2**12) if own == value else 0)
+            elif isinstance(domain, (Integer, Real)):
+                given.append(round(scaled(domain, own) * 2**12))
+            else:
+                given.append(int(scaled(domain, own)) * 2**12)
+        entered, slopes, last = [], [], []
+        for place, layer in enumerate(layers):
+            entered.append([*given, 2**12])
+            last = [nearest(sum(w * x for w, x in zip(unit, entered[-1], strict=True)), 2**16) for unit in layer]
+            if place == len(layers) - 1:
+                break
+            if node.hidden[place][1] == "tanh":
+                flat = [max(-(2**16), min(2**16, one)) for one in last]
+                given = [round(math.tanh(one / 2**12) * 2**12) for one in flat]
+                slopes.append([2**12 - nearest(one * one, 2**12) for one in given])
+            else:
+                given = [max(0, min(2**18, one)) for one in last]
+                slopes.append([2**12 if 0 < one < 2**18 else 0 for one in last])
+        told = classes_of(fields[node.outcome]).index(row.values[node.outcome])
+        if len(last) == 1:
+            chance = round(2**16 / (1 + math.exp(-max(-(2**16), min(2**16, last[0])) / 2**12)))
+            error = [chance - told * 2**16]
+        else:
+            powers = [round(math.exp(max(one - max(last), -(2**16)) / 2**12) * 2**30) for one in last]
+            error = [nearest(one * 2**16, sum(powers)) - (told == at_) * 2**16 for at_, one in enumerate(powers)]
+        found = list[int]()
+        for place in reversed(range(len(layers))):
+            found = [one * x for one in error for x in entered[place]] + found
+            if place:
+                back = [
+                    nearest(sum(one * unit[column] for one, unit in zip(error, layers[place], strict=True)), 2**16)
+                    for column in range(widths[place])
+                ]
+                error = [nearest(one * slope, 2**12) for one, slope in zip(back, slopes[place - 1], strict=True)]
+                error = [max(-(2**20), min(2**20, one)) for one in error]
+        total = [one + other for one, other in zip(total, found, strict=True)]
+    return [max(-(2**17), min(2**17, nearest(one, 2**16))) for one in total]
+
+
+def pulled(node: Gradient, fields: Fields, rows: list[Kept], _: Query) -> list[Any]:
+    people: dict[int, list[Kept]] = {}
+    for row in meeting(node, rows):
+        if all(row.values[name] is not None for name in node.columns):
+            people.setdefault(row.person, []).append(row)
+    if node.at is None:
+        return [len(people)]
+    bound = int(node.norm * 2**12)
+    out = [0.0] * len(node.at)
+    for own in people.values():
+        found = moved_by(node, fields, own)
+        length = math.sqrt(sum(one**2 for one in found))
+        short = 1.0 if length <= bound else bound / length
+        out = [one + other * short / 2**12 for one, other in zip(out, found, strict=True)]
+    return [Near(one, len(people) * 1.01 / 2**12 + 1e-9) for one in out]
+
+
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Count: Kind(a_count, rows_counted),
     agg.CountUnits: Kind(a_count_of_people, people_counted),
@@ -565,4 +678,5 @@ AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     Moments: Kind(a_regression, sums_of_products),
     Exits: Kind(some_exits, leavers),
     Newton: Kind(a_step, sums_of_a_step),
+    Gradient: Kind(a_step_of_a_training, pulled),
 }

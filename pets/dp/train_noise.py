@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pets.dp.calibrate import target_units
 from pets.dp.noise import gaussian_rho
-from pets.dp.one_scale import check_plain, least_scale, target_of, units
+from pets.dp.one_scale import check_plain, least_scale, units
 from pets.errors import BudgetError
-from pets.protection.budget import UNIT, Budget, Cost, described
+from pets.protection.budget import UNIT, Budget, Cost, Currency, described
 from pets.protection.protection import DP
 
 COUNTING = 100
@@ -53,23 +54,33 @@ def train_noise(steps: int, l2_squared: int, protection: DP, budget: Budget) -> 
     Raises:
         BudgetError: where the ledger counts ε without a δ, or the request is too small or asks for what has no meaning.
     """
-    if budget.currency == "pure":
-        raise BudgetError(
-            "this ledger counts epsilon without a delta, and the steps of a training are priced in rho; keep the data "
-            "in one with a delta, such as pets.Budget(epsilon=5, delta=1e-6)"
-        )
-    check_plain(protection, "a network is trained by noisy steps")
-    target = target_of(protection, budget)
-    counting = target // COUNTING
-    each = (target - counting) // steps
-    if counting < 1 or each < 1:
-        raise BudgetError("the request is too small for so many steps; ask with a larger epsilon, or fewer steps")
+    counting, each = parts(steps, protection, budget.currency, budget.conversion_delta)
     people, first = _scale(1, counting)
     scale, loss = _scale(l2_squared, each)
     cost = Cost("zcdp", first + steps * loss)
     means = described(cost, protection.delta or budget.conversion_delta)
     epsilon = protection.epsilon or means[0]
     return TrainNoise(steps, people, scale, (first, loss), cost, epsilon, means[1], cost.loss / UNIT)
+
+
+def parts(steps: int, protection: DP, currency: Currency, delta: float) -> tuple[int, int]:
+    """How much of what was asked for the number of people may lose, and each step: ρ in units of 1e-12, rounded down.
+
+    Raises:
+        BudgetError: as :func:`train_noise`.
+    """
+    if currency == "pure":
+        raise BudgetError(
+            "this ledger counts epsilon without a delta, and the steps of a training are priced in rho; keep the data "
+            "in one with a delta, such as pets.Budget(epsilon=5, delta=1e-6)"
+        )
+    check_plain(protection, "a network is trained by noisy steps")
+    target = target_units(protection, currency, delta)
+    counting = target // COUNTING
+    each = (target - counting) // steps
+    if counting < 1 or each < 1:
+        raise BudgetError("the request is too small for so many steps; ask with a larger epsilon, or fewer steps")
+    return counting, each
 
 
 def _scale(l2_squared: int, target: int) -> tuple[float, int]:

@@ -18,6 +18,11 @@ SAVED = {
     "hazard ratios": ("pets.models.survival.hazards", "Hazards", "a Cox regression"),
     "margins": ("pets.models.margins.result", "Margins", "averages over people"),
     "trained": ("pets.models.trained", "Trained", "a trained network"),
+    "trained over sites": (
+        "pets.models.networks.over_sites",
+        "TrainedOverSites",
+        "a network of several sites",
+    ),
     "release": ("pets.release.release", "Release", "a release"),
     "quiz": ("pets.synthetic.quiz.quiz", "Quiz", "a quiz"),
 }

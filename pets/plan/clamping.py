@@ -22,7 +22,7 @@ def clamps(plan: Plan) -> tuple[str, ...]:
     spans = {} if people is None else {name: one for name, one in people.features if isinstance(one, Days)}
     for output in plan.outputs:
         measure = plan.measures[output.parts[0]]
-        if measure.cells or measure.kind == "exits":
+        if measure.cells or measure.wiring is not None or measure.kind == "exits":
             said = clamped_columns(plan.fields, measure.columns)
             out += [f"{output.name}: {one[0].lower()}{one[1:]}" for one in said]
             continue

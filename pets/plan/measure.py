@@ -12,11 +12,24 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from pets.common.codec import Json, number
+from pets.plan.networks.wiring import Wiring
 from pets.plan.predicate import Predicate, predicate_json
 from pets.query_model.traits import TRAITS, Traits
 
 MeasureKind = Literal[
-    "rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails", "moments", "exits", "step"
+    "rows",
+    "balance",
+    "units",
+    "total",
+    "square",
+    "product",
+    "leaves",
+    "tree",
+    "tails",
+    "moments",
+    "exits",
+    "step",
+    "descent",
 ]
 
 
@@ -219,6 +232,8 @@ class Measure:
             lies in bins past the first list counts in the second).
         step: the same of a step of a logistic or a Poisson regression: the first cells times each row's residual, the
             others times its variance, as ``link`` says.
+        descent: the sum over people of what each would move a network's weights by, ``at`` these, as ``wiring`` says,
+            in the one group that there is; without weights, how many people have a row that counts.
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
@@ -243,6 +258,8 @@ class Measure:
     cells: tuple[Cell, ...] = ()
     row_weight: RowWeight | None = None
     link: Link | None = None
+    wiring: Wiring | None = None
+    at: tuple[int, ...] | None = None
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -260,6 +277,7 @@ class Measure:
         """The columns whose values it adds up, each once."""
         inside = [name for cell in self.cells for name in (*(one[0] for one in cell.factors), *dict(cell.levels))]
         inside += () if self.link is None else self.link.columns
+        inside += () if self.wiring is None else (self.wiring.outcome, *self.wiring.columns)
         return tuple(dict.fromkeys(one for one in (self.column, self.other, *inside) if one is not None))
 
     @property
@@ -292,6 +310,11 @@ class Measure:
             out["row_weight"] = self.row_weight.to_json()
         if self.link is not None:
             out["link"] = self.link.to_json()
+        if self.wiring is not None:
+            out |= {"outcome": {"column": self.wiring.outcome}, "inputs": self.wiring.entering}
+        if self.wiring is not None and self.at is not None:
+            out["widths"], out["activations"] = list(self.wiring.widths), list(self.wiring.activations)
+            out["at"] = list(self.at)
         return out
 
 

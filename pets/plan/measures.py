@@ -16,6 +16,7 @@ from pets.plan.blocks import MAX_SUM, Blocks
 from pets.plan.bounding.bounds import Bounds
 from pets.plan.fitted.design import design_of
 from pets.plan.fitted.exits import exit_bins, max_spread, of_row
+from pets.plan.fitted.gradient import step_measure, step_output
 from pets.plan.fitted.newton import step_of
 from pets.plan.fitted.row_weights import sums_of
 from pets.plan.layout import MAX_SLOTS, bin_breaks
@@ -26,6 +27,7 @@ from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.bin_edges import interval_labels
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
+from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.nodes.moments import OfColumns, Spread
 from pets.query_model.nodes.newton import Newton
 from pets.schema.clock.time_of_day import Time
@@ -83,7 +85,7 @@ class Planner(Blocks):
                 found = self._rows(None)
             elif isinstance(aggregate, OfColumn):
                 found = self._value_rows(aggregate)
-            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, (Moments, Newton)):
+            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, (Moments, Newton, Gradient)):
                 found = self._both_rows(aggregate)
             else:
                 continue
@@ -112,6 +114,10 @@ class Planner(Blocks):
             return self._exits(name, aggregate)
         if isinstance(aggregate, Newton):
             return self._newton(name, aggregate)
+        if isinstance(aggregate, Gradient):
+            own = self._where(aggregate.where)
+            measure = step_measure(aggregate, self._fields, self._table, self._bounds, own)
+            return step_output(name, measure, self._index(measure))
         if isinstance(aggregate, OfColumns):
             return self._joint(name, aggregate)
         if isinstance(aggregate, (Sum, Mean)):

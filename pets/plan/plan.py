@@ -16,6 +16,7 @@ from pets.errors import QueryError
 from pets.plan.bounding.bounds import Bounds, chosen, rows_text
 from pets.plan.computed.codelists import ListFacts, list_facts
 from pets.plan.computed.derive import Made, derive
+from pets.plan.fitted.gradient import check_source
 from pets.plan.layout import MAX_SLOTS, Layout, make_layout
 from pets.plan.measure import Measure, Output
 from pets.plan.measures import Planner
@@ -208,6 +209,7 @@ def _cached(asked: _Asked) -> Plan:
     query, schema = asked.query, asked.schema
     if not query.aggregates:
         raise QueryError("the query asks for nothing; add .agg(n=pets.count()) or another aggregate")
+    check_source(query)
     source = None if query.people is None else PeoplePlanner(query, schema)
     table = schema.table(query.table)
     fields = dict(schema.fields(query.table) if source is None else source.fields)

@@ -15,6 +15,7 @@ from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn, check_col
 from pets.query_model.nodes.bin_edges import edges_of
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
+from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
 from pets.query_model.nodes.newton import Newton
 
@@ -174,7 +175,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
     kind.kind: kind
     for kind in (
         *(Count, CountUnits, Rate, Sum, Mean, Variance, Std, Covariance, Correlation, Histogram, Quantile, Tails),
-        *(Moments, Newton, Exits),
+        *(Moments, Newton, Exits, Gradient),
     )
 }
 

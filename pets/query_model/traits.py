@@ -206,6 +206,7 @@ TRAITS: dict[str, Traits] = {
         Traits("regression", "bins", "a regression on {}", "sums of products of {column}", ()),
         Traits("newton", "bins", "a step of a regression on {}", "sums of a step on {column}", ()),
         Traits("survival", "bins", "survival over time, by {}", "exits over time of {column}", ()),
+        Traits("gradient", "bins", "a step of a training on {}", "sums of a step of a training on {column}", ()),
     )
 }
 

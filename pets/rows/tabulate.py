@@ -20,6 +20,7 @@ from pets.plan.key_plan import KeyPlan
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
 from pets.plan.predicate import Codes, both
+from pets.plan.trained.descent import split
 from pets.plan.trained.train_plan import TrainPlan
 from pets.plan.vector import Ints, IntVector
 from pets.rows.counted_rows import Rows
@@ -69,6 +70,8 @@ def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> 
             vector[block] = _moments(rows, measure)
         elif measure.kind == "exits":
             vector[block] = _exits(plan, rows, measure)
+        elif measure.kind == "descent":
+            vector[block] = _descent(plan, rows, measure)
         elif measure.kind == "step":
             slots, found, counts = rows.patterns(measure.columns, measure.where)
             vector[block] = added(measure, found, slots, counts, plan.groups)
@@ -102,7 +105,8 @@ def gradients(plan: TrainPlan, snapshot: Snapshot, engine: str = "duckdb") -> Gr
     if rows.table != snapshot.table or rows.schema_digest != snapshot.schema_digest:
         raise InternalError("the plan and the snapshot belong to different schemas")
     wanted = (plan.network.outcome, *plan.network.columns)
-    return Gradients(plan, Rows(rows, snapshot, engine).codes(wanted, "person", counted.where))
+    codes = Rows(rows, snapshot, engine).codes(wanted, "person", counted.where)
+    return Gradients(plan.wiring, rows.fields, rows.rows, codes)
 
 
 def key_counts(plan: KeyPlan, snapshot: Snapshot, engine: str = "duckdb") -> tuple[list[list[Any]], Ints]:
@@ -218,6 +222,18 @@ def _exits(plan: Plan, rows: Rows, measure: Measure) -> Ints:
     others[:, within:] += events[:, within:]  # who stays past the last edge, whatever came then
     lists = (events[:, :within] @ matrix(within).T, others @ matrix(bins).T)
     return np.concatenate(lists, axis=1).reshape(-1)
+
+
+def _descent(plan: Plan, rows: Rows, measure: Measure) -> Ints:
+    """A step of a training at its weights, in the one group; or how many people it is of."""
+    wiring = measure.wiring
+    if wiring is None:
+        raise InternalError(f"measure {measure.name!r} lacks its network")
+    codes = rows.codes((wiring.outcome, *wiring.columns), "person", measure.where)
+    found = Gradients(wiring, plan.fields, plan.rows, codes)
+    if measure.at is None:
+        return np.array([found.people], dtype=np.int64)
+    return found.step(split(np.array(measure.at, dtype=np.float64), wiring.widths))
 
 
 def _units(plan: Plan, rows: Rows, measure: Measure) -> Ints:

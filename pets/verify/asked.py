@@ -18,6 +18,7 @@ agg mean column clip where; agg variance column clip where step sample; agg std 
 agg covariance columns where sample; agg correlation columns where; agg histogram column edges where
 agg regression terms outcome weights levels where; agg survival time event edges bins where
 agg newton terms outcome where family at exposure weights fine; agg quantile column q bins where
+agg gradient outcome inputs hidden norm at where
 key column column label; key bins column label edges; key part column label part
 key period column label unit; filter compare column op value; filter isin column values; filter between column low high
 filter is_null column; filter startswith column prefix; filter and terms; filter or terms; filter not term
@@ -29,7 +30,7 @@ feature fill of value; feature days later earlier between; feature age column at
 feature case when default; derive linear terms constant; derive map column pairs otherwise; derive prefix column length
 derive min_of of constant; derive max_of of constant; derive floor column by; derive age column at"""
 PARTS = {(mark, kind): {mark, *parts} for mark, kind, *parts in map(str.split, LINES.replace("\n", ";").split(";")[1:])}
-BARE = [set(parts.split()) for parts in ("column times", "table where rows", "features of", "if name")]
+BARE = [set(parts.split()) for parts in ("column times", "table where rows", "features of", "if name", "layer out")]
 BARE += [{"date"}, {"datetime"}, {"number"}]
 TAKES = dict.fromkeys(("sum", "mean", "variance", "std", "covariance", "correlation", "quantile"), NUMBERS)
 GROUPS = {

@@ -42,6 +42,7 @@ def beside(name: str) -> Any:
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
 _made, _models, _envelopes = beside("kinds/made"), beside("kinds/models"), beside("kinds/envelopes")
 _sharing, _shares, _summed = beside("kinds/sharing"), beside("kinds/shares"), beside("kinds/summed")
+_trained = beside("kinds/fitted/over_sites")
 _reviewed, _cleared, _shown = beside("reviewed"), beside("cleared"), beside("kinds/counts/holder_grid")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
@@ -211,6 +212,8 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
         if log is not None or witnesses is not None or tables:
             raise CannotCheck("no log, witness or table is held against what was made of several sites' release")
         return f"{_models.of_sites(core, one, key)}\n  {public}"
+    if envelope is None and one.get("pets") == _trained.NAME and file == one and not (log or witnesses or tables):
+        return f"{_trained.check(core, one, key)}\n  {public}"
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)

@@ -25,7 +25,7 @@ def beside(name: str) -> Any:
 CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), beside("derived"), beside("asked")
 PEOPLE, READINGS, COMPUTED = beside("kinds/people"), beside("kinds/readings"), beside("kinds/computed")
 MOMENTS, EXITS = beside("kinds/fitted/moments"), beside("kinds/fitted/exits")
-NEWTON = beside("kinds/fitted/newton")
+NEWTON, NETWORK = beside("kinds/fitted/newton"), beside("kinds/fitted/network_plan")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -261,6 +261,8 @@ class Plan:
             parts = [EXITS.block(self, one, where, COLUMNS)]
         elif kind == "newton":
             parts = [NEWTON.block(self, one, where, COLUMNS, MOMENTS)]
+        elif kind == "gradient":
+            parts = [NETWORK.block(self, one, where, COLUMNS)]
         else:
             parts, factor, centre, ends = self.weighed(one, where)
         scaled = {"factor": factor, "centre": centre, "low": ends[0], "high": ends[1]}
@@ -369,6 +371,6 @@ class Plan:
     def widths(self) -> list[int]:
         """Numbers that each measure has in each group."""
         numbered = {"tails": [self.kept]}
-        many = [len(form.get("cells", form.get("breaks", [0, 1])[1:])) for form in self.measures]
+        many = [len(form.get("cells", form.get("at", form.get("breaks", [0, 1])[1:]))) for form in self.measures]
         bins = [numbered.get(form["kind"], [width]) for form, width in zip(self.measures, many, strict=True)]
         return [sum(form.get("levels", width)) for form, width in zip(self.measures, bins, strict=True)]

@@ -15,8 +15,10 @@ import pandas as pd
 
 import pets
 from pets import KeySet, col, correlation, count, count_units, covariance, histogram, mean, quantile, rate, std, tails
+from pets.plan.trained.train_plan import make_train_plan
 from pets.query_model.features import Reading
 from pets.query_model.nodes.codelist import InCodelist
+from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.nodes.newton import Newton
 
 Ask = Callable[[pets.Session], Any]
@@ -83,6 +85,16 @@ QUERIES: dict[str, pets.Query] = {
     "a step of a regression": T.agg(
         f=Newton(terms=(("y",), ("g",)), outcome="x", family="poisson", at=(2**31, 2**28, -(2**29), 0), weights="2.5")
     ),
+    "a step of a training": T.where(col("y") > -4).agg(
+        g=Gradient(
+            outcome="g",
+            inputs=("x", "h", "sex"),
+            hidden=((3, "tanh"),),
+            norm="0.5",  # type: ignore[arg-type]
+            at=tuple((-1) ** place * 2**12 * (place % 9) for place in range(make_train_plan(NETWORK, SCHEMA).size)),
+        )
+    ),
+    "people of a step of a training": T.agg(g=Gradient(outcome="g", inputs=("x",))),
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),

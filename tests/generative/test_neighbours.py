@@ -36,6 +36,7 @@ from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
+from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
@@ -194,10 +195,15 @@ STEP = Newton(terms=(("x",), ("g",)), outcome="z", family="poisson", at=(0,) * 7
 WITH_LEVELS = Moments(terms=(("g",), ("x",), ("g", "x")), outcome="y")
 OVER_TIME = Exits("z", "e", (0, 50, 150, 300))  # type: ignore[arg-type]
 ALL = ("l0", "l1", "l2_squared", "linf")
+PULL = Gradient(outcome="e", inputs=("z",), norm="0.5", at=(0, 0))  # type: ignore[arg-type]
+MIDDLE = [ALIKE[0] | {"z": "200"}]
 
 # measure kind, query, rows, and which bounds these rows reach exactly
 TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("rows", "alike", by_group.agg(n=count()), ALIKE, ("l1", "l2_squared", "linf")),
+    ("descent", "people", query("t").agg(g=replace(PULL, at=None)), ALIKE, ALL),
+    ("descent", "one weight", query("t").agg(g=PULL).bound(rows=1), MIDDLE, ("l2_squared", "linf")),
+    ("descent", "both weights", query("t").agg(g=PULL), ALIKE, ("l0", "l1")),
     ("rows", "spread", by_group.agg(n=count()), SPREAD, ("l0", "l1")),
     ("rows", "alike, capped", by_group.agg(n=count()).bound(groups=2), ALIKE, ("l1", "l2_squared", "linf")),
     ("rows", "spread, capped", by_group.agg(n=count()).bound(groups=2), SPREAD, ("l0",)),

@@ -1,4 +1,4 @@
-"""What one site releases and a federation does not: keys by a threshold, groups by noise on unseen counts, networks."""
+"""What one site releases and a federation does not: keys by a threshold, and groups by noise on unseen counts."""
 
 from __future__ import annotations
 
@@ -37,16 +37,3 @@ class OneSite:
         )
 
     quote_top_keys = top_keys
-
-    def train(self, *_: object, **__: object) -> NoReturn:
-        """Not over several sites: always refused, with the reason and what to ask instead.
-
-        Raises:
-            UserError: in every case.
-        """
-        raise UserError(
-            "a network is trained in one site's session: sites cannot yet charge all steps of a training as one; have "
-            "a site train its own with session.train(…), or fit a model of all sites' rows with federation.fit(…)"
-        )
-
-    quote_train = train

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from pets.common.integers import Floats
-from pets.plan.trained.fixed_point import GRADIENT, SIZE, WEIGHT
+from pets.plan.networks.wiring import GRADIENT
+from pets.plan.trained.fixed_point import SIZE, WEIGHT
 from pets.plan.vector import Ints
 
 MOMENTUM, FALL = 0.9, 0.3
@@ -46,6 +47,11 @@ class Descent:
     def weights(self) -> list[Floats]:
         """The weights at which the next step is measured: whole numbers of 2^-16, layer by layer."""
         return split(self._whole(), self._widths)
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """The same in one row."""
+        return tuple(int(value) for value in self._whole().tolist())
 
     def _whole(self) -> Floats:
         whole: Floats = np.clip(np.rint(self._exact * WEIGHT), -SIZE, SIZE)
@@ -91,11 +97,22 @@ def first_weights(widths: Sequence[int], seed: int) -> list[float]:
     return out
 
 
+def descended(descent: Descent, steps: int, ask: Callable[[Descent], Ints]) -> list[Ints]:
+    """All steps of a training, one after the other: of each the noisy sum, which ``ask`` gives at the weights then.
+
+    Nothing but these sums decides where the next is asked for, and nothing ends a training early.
+    """
+    sums = list[Ints]()
+    for _ in range(steps):
+        sums.append(ask(descent))
+        descent.move(sums[-1])
+    return sums
+
+
 def trained(
     widths: Sequence[int], people: int, sums: Sequence[Sequence[int]], steps: int, rate: float, seed: int
 ) -> list[int]:
     """The weights that noisy sums lead to."""
-    descent = Descent(widths, people, steps, rate, seed)
-    for one in sums:
-        descent.move(np.array(one, dtype=np.int64))
+    descent, found = Descent(widths, people, steps, rate, seed), iter(sums)
+    descended(descent, len(sums), lambda _: np.array(next(found), dtype=np.int64))
     return descent.final

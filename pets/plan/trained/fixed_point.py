@@ -18,10 +18,11 @@ from functools import cache
 import numpy as np
 
 from pets.common.integers import Floats
+from pets.query_model.nodes.layers import LARGEST
 
-INPUT, WEIGHT, GRADIENT = 2**12, 2**16, 2**12
-"""Units in 1: of inputs and what units give, of weights and errors, and of the sums that leave."""
-SIZE = 64 * WEIGHT
+INPUT, WEIGHT = 2**12, 2**16
+"""Units in 1: of inputs and what units give, and of weights and errors."""
+SIZE = LARGEST
 """No weight passes it."""
 CAP = 64 * INPUT
 """No unit gives more: where a rectifier would, its slope is 0."""
@@ -29,8 +30,6 @@ ERROR = 16 * WEIGHT
 """No error that is passed back passes it."""
 ENTRY = 2**17
 """No entry of one person's gradient passes it, before it is clipped."""
-MAX_INPUTS, MAX_SIZE, MAX_HELD = 1023, 200_000, 2**24
-"""Of a network: its inputs, its weights, and weights times a person's rows (of which a schema has 10,000 at most)."""
 FLAT = 16 * INPUT
 """Beyond it tanh and the logistic function are flat, and exp is nothing."""
 ROOT_TWO = round(math.sqrt(2) * INPUT)

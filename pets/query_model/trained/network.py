@@ -10,33 +10,33 @@ import functools
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from pets.common.arguments import plain_arguments, plain_fields
-from pets.common.codec import Json, digest, fraction, number, whole
-from pets.errors import QueryError, did_you_mean, shown
+from pets.common.codec import Json, digest, fraction, number
+from pets.errors import QueryError, shown
 from pets.query_model.aggregate import Count
 from pets.query_model.expression import IsNull, Not
 from pets.query_model.nodes.aggregate_base import check_column
+from pets.query_model.nodes.layers import (
+    MAX_CLIP,
+    MAX_COLUMNS,
+    MAX_RATE,
+    MAX_STEPS,
+    MAX_WIDTH,
+    Hidden,
+    hidden_of,
+    layer_of,
+    number_of,
+    whole_of,
+)
 from pets.query_model.query import Query
 
 VERSION = 1
 NAME = "rows"
-ACTIVATIONS = ("relu", "tanh")
-MAX_HIDDEN, MAX_WIDTH, MAX_COLUMNS, MAX_STEPS = 4, 1024, 200, 10_000
-MAX_RATE, MAX_CLIP = 100, 64
 WHOLE = 100
 """What the learning rate of a step is divided out of: rate · steps."""
 
-Hidden = tuple[tuple[int, str], ...]
-"""Of each hidden layer its width, and the activation after it."""
-
-_APART = "its gradients are not per person: each row's depend on all others in its batch"
-_NOT = {
-    "batchnorm": _APART,
-    "dropout": "it draws chance of its own on rows; the noise that protects people is there already",
-}
 _WRITE = "write pets.network([('linear', 16), 'tanh', ('linear', 1)], outcome='ill', columns=['age', 'sex'], data='t')"
 
 
@@ -92,13 +92,13 @@ class Network:
                 "as columns=['age', 'sex']"
             )
         object.__setattr__(self, "columns", tuple(given))
-        object.__setattr__(self, "hidden", _hidden(self.hidden))
+        object.__setattr__(self, "hidden", hidden_of(self.hidden))
         for name, least, most in (("steps", 1, MAX_STEPS), ("seed", 0, 2**31), ("outputs", 1, MAX_WIDTH)):
             value = getattr(self, name)
             if name != "outputs" or value is not None:
-                object.__setattr__(self, name, _whole(name, value, least, most))
+                object.__setattr__(self, name, whole_of(name, value, least, most))
         for name, top in (("rate", MAX_RATE), ("clip", MAX_CLIP)):
-            object.__setattr__(self, name, _number(name, getattr(self, name), top))
+            object.__setattr__(self, name, number_of(name, getattr(self, name), top))
 
     @functools.cached_property
     def query(self) -> Query:
@@ -159,64 +159,6 @@ class Network:
         return made
 
 
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    try:
-        found = whole(value)
-    except ValueError:
-        found = least - 1
-    if not least <= found <= most:
-        raise QueryError(f"{name} must be a whole number from {least} to {most:,}, not {shown(value)}")
-    return found
-
-
-def _number(name: str, value: object, most: int) -> float:
-    try:
-        found = fraction(value)
-    except ValueError:
-        found = Fraction(0)
-    if not Fraction(1, 1000) <= found <= most:
-        raise QueryError(f"{name} must be a number from 0.001 to {most}, such as 1, not {shown(value)}")
-    return float(found)
-
-
-def _hidden(given: Any) -> Hidden:
-    if not isinstance(given, (tuple, list)) or len(given) > MAX_HIDDEN:
-        raise QueryError(f"a network has at most {MAX_HIDDEN} hidden layers; take fewer, such as hidden=(16,)")
-    return tuple((_whole("a layer's width", width, 1, MAX_WIDTH), _activation(name)) for width, name in given)
-
-
-def _activation(name: object) -> str:
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        hint = did_you_mean(name, ACTIVATIONS) if isinstance(name, str) else ""
-        raise QueryError(f"the activation after a hidden layer is 'tanh' or 'relu', not {shown(name)}{hint}")
-    return name
-
-
-def _layer(given: Any) -> tuple[str, int | None]:
-    """A layer's kind and its width; of a layer of torch these two alone are taken, never its code or its weights."""
-    kind, width = given, None
-    if isinstance(given, Mapping):
-        kind, width = given.get("layer"), given.get("out")
-    elif isinstance(given, (tuple, list)) and len(given) == 2:
-        kind, width = given
-    elif type(given).__module__.startswith("torch.nn.modules."):
-        kind, width = type(given).__name__.lower(), getattr(given, "out_features", None)
-        if getattr(given, "bias", True) is None:
-            raise QueryError(
-                "each layer of a network has a bias, and a layer without one would get it; make it with bias=True"
-            )
-    plain = kind.lower() if isinstance(kind, str) else ""
-    why = next((why for start, why in _NOT.items() if plain.startswith(start)), None)
-    if why is not None:
-        raise QueryError(f"a network has no layer {shown(kind)}: {why}; leave it out")
-    if plain not in ("linear", *ACTIVATIONS) or (width is not None and plain != "linear"):
-        raise QueryError(
-            f"a network is made of ('linear', width), 'tanh' and 'relu' alone, and {shown(given)} is none of them: a "
-            "module of your own is code that would run on people's rows; name layers of this list"
-        )
-    return plain, None if width is None else _whole("a layer's width", width, 1, MAX_WIDTH)
-
-
 def _listed(layers: Any) -> tuple[Hidden, int | None]:
     """Hidden layers, and the outputs of the last one, of a list in the order in which they are applied."""
     if isinstance(layers, (str, bytes, Mapping)) or not isinstance(layers, Sequence):
@@ -224,7 +166,7 @@ def _listed(layers: Any) -> tuple[Hidden, int | None]:
             f"a network is a list of layers, such as [('linear', 16), 'tanh', ('linear', 1)], not {shown(layers)}: a "
             "module of your own is code that would run on people's rows"
         )
-    found = [_layer(one) for one in layers]
+    found = [layer_of(one) for one in layers]
     turns = [kind == "linear" for kind, _ in found]
     if not found or turns != [at % 2 == 0 for at in range(len(found))] or not turns[-1]:
         raise QueryError(
@@ -234,7 +176,7 @@ def _listed(layers: Any) -> tuple[Hidden, int | None]:
     hidden = [(width, found[2 * at + 1][0]) for at, (_, width) in enumerate(found[:-1:2])]
     if any(width is None for width, _ in hidden):
         raise QueryError("a hidden layer needs a width; write ('linear', 16)")
-    return _hidden(hidden), found[-1][1]
+    return hidden_of(hidden), found[-1][1]
 
 
 @plain_arguments(QueryError, "network", _WRITE)
@@ -269,7 +211,7 @@ def network(
     """
     hidden, outputs = _listed(layers)
     asked = Query(data) if isinstance(data, str) else data
-    count = _whole("steps", (2 if hidden else 1) * WHOLE if steps is None else steps, 1, MAX_STEPS)
+    count = whole_of("steps", (2 if hidden else 1) * WHOLE if steps is None else steps, 1, MAX_STEPS)
     moves = min(MAX_RATE, WHOLE / count) if rate is None else rate
     return Network(asked, outcome, columns, hidden, outputs, count, moves, clip, seed)  # type: ignore[arg-type]
 

@@ -7,13 +7,14 @@ enters it. And what a person adds depends on their own rows and the public weigh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pets.common.integers import Floats
+from pets.plan.networks.wiring import Wiring, two_valued
 from pets.plan.trained.fixed_point import ENTRY, INPUT, ROOT_TWO, WEIGHT, Layers, scaled
-from pets.plan.trained.train_plan import TrainPlan, two_valued
 from pets.plan.vector import Ints
 from pets.schema.domain import Domain
 
@@ -27,20 +28,21 @@ class Gradients:
     """The rows of a training, read once; they and its sums must not be seen: only noise may read them.
 
     Args:
-        plan: of the training.
+        wiring: of the network.
+        fields: what its columns hold.
+        kept: how many rows of a person count at most.
         codes: of the rows with all values: each column's, and by no name the person of each row.
     """
 
-    def __init__(self, plan: TrainPlan, codes: dict[str, Ints]) -> None:
-        self._plan = plan
+    def __init__(self, wiring: Wiring, fields: Mapping[str, Domain], kept: int, codes: dict[str, Ints]) -> None:
+        self._wiring, self._kept = wiring, kept
         order = np.argsort(codes[""], kind="stable")
         person = codes[""][order]
         self._starts = np.flatnonzero(np.concatenate([[True], person[1:] != person[:-1]])) if len(person) else order
         self._ends = np.append(self._starts[1:], len(person))
-        domains = {name: plan.domain(name) for name in plan.network.columns}
-        inputs = [_input(codes[name][order], domains[name], code) for name, code in plan.inputs]
+        inputs = [_input(codes[name][order], fields[name], code) for name, code in wiring.inputs]
         self._inputs = np.stack(inputs, axis=1) if len(person) else np.zeros((0, len(inputs)), dtype=np.int16)
-        self._classes = codes[plan.network.outcome][order].astype(np.float64)
+        self._classes = codes[wiring.outcome][order].astype(np.float64)
 
     @property
     def people(self) -> int:
@@ -49,9 +51,9 @@ class Gradients:
 
     def step(self, weights: list[Floats]) -> Ints:
         """The sum over people of their bounded parts, at public weights."""
-        layers = Layers(weights, tuple(name for _, name in self._plan.network.hidden))
-        out = np.zeros(self._plan.size, dtype=np.int64)
-        many = max(1, AT_ONCE // (self._plan.size * self._plan.plan.rows))
+        layers = Layers(weights, self._wiring.activations)
+        out = np.zeros(self._wiring.size, dtype=np.int64)
+        many = max(1, AT_ONCE // (self._wiring.size * self._kept))
         for first in range(0, self.people, many):
             out += self._part(layers, first, min(first + many, self.people)).sum(axis=0)
         return out
@@ -62,7 +64,7 @@ class Gradients:
         found = layers.gradients(self._inputs[rows].astype(np.float64), self._classes[rows])
         if rows.stop - rows.start > last - first:  # somebody has several rows
             found = np.add.reduceat(found, self._starts[first:last] - rows.start, axis=0)
-        return bounded(found, self._plan.bound)
+        return bounded(found, self._wiring.bound)
 
 
 def bounded(found: Floats, bound: int) -> Ints:

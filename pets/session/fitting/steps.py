@@ -63,11 +63,12 @@ def _units(budget: Budget, protection: DP) -> int:
     return target_units(protection, budget.currency, budget.conversion_delta)
 
 
-def no_room(questions: int, asked: float, where: str, spare: float, *, begun: bool) -> BudgetError:
+def no_room(questions: int, asked: float, where: str, spare: float, *, begun: bool, called: str = "fit") -> BudgetError:
     """Why a fit does not begin, or go on: what its questions cost, as ε, and what there is room for."""
-    going_on = "what was asked stays charged, and the same fit goes on once there is room"
+    going_on = f"what was asked stays charged, and the same {called} goes on once there is room"
+    left = "that are left " if begun else ""
     return BudgetError(
-        f"the {questions} questions of this fit {'that are left ' if begun else ''}would cost ε = {asked:.4g} together "
+        f"the {questions} questions of this {called} {left}would cost ε = {asked:.4g} together "
         f"and {where} has room for ε = {spare:.4g}; "
         f"{going_on if begun else 'nothing was spent; ask with a smaller epsilon'}"
     )

@@ -21,11 +21,13 @@ class TrainQuote:
         noise: of all steps, with its cost.
         size: weights.
         bound: the clip, in the whole numbers of a step.
+        over_sites: whether each step is a question of its own, charged at each of several sites.
     """
 
     noise: TrainNoise
     size: int
     bound: int
+    over_sites: bool = False
 
     @classmethod
     def of(cls, plan: TrainPlan, protection: DP, budget: Budget) -> TrainQuote:
@@ -46,9 +48,12 @@ class TrainQuote:
             if lost
             else ""
         )
+        when = "charged before the first; stopping gives nothing back"
+        if self.over_sites:
+            when = "at each site, each before it is answered; none is asked where a site has no room for all"
         return (
             f"Cost: ε = {one.epsilon:.4g}, δ = {one.delta:g} (ρ = {one.rho:.4g}), for all {one.steps:,} steps of "
-            f"{self.size:,} numbers, charged before the first; stopping gives nothing back. Noise of one step over the "
+            f"{self.size:,} numbers, {when}. Noise of one step over the "
             f"most that everybody could add up to together (a tenth is fine, 1 is noise alone): {loud}. Whoever wants "
             f"to tell whether a person took part will be right at most {membership(one.epsilon, one.delta)[0]:.1%} of "
             f"the time.{warning}"

@@ -16,7 +16,7 @@ from pets.dp.noise import add_gaussian
 from pets.dp.train_noise import TrainNoise
 from pets.models.trained import Trained
 from pets.plan.bounding.bounds import rows_text
-from pets.plan.trained.descent import Descent
+from pets.plan.trained.descent import Descent, descended
 from pets.plan.trained.train_plan import TrainPlan
 from pets.plan.unreached import unreached
 from pets.protection.protection import DP
@@ -95,12 +95,8 @@ def _found(job: TrainJob, engine: str) -> Json:
     rows = gradients(job.train, job.snapshot, engine)
     people = int(add_gaussian(np.array([rows.people], dtype=np.int64), job.noise.people_scale)[0])
     descent = Descent(job.train.widths, people, network.steps, network.rate, network.seed)
-    sums = []
-    for _ in range(network.steps):
-        noisy = add_gaussian(rows.step(descent.weights), job.noise.scale)
-        sums.append(noisy.tolist())
-        descent.move(noisy)
-    return {"people": people, "sums": sums, "weights": descent.final}
+    sums = descended(descent, network.steps, lambda now: add_gaussian(rows.step(now.weights), job.noise.scale))
+    return {"people": people, "sums": [one.tolist() for one in sums], "weights": descent.final}
 
 
 def train_question(train: TrainPlan) -> str:

@@ -46,6 +46,7 @@ KINDS: dict[str, Any] = {
     "hazard ratios": pets.cox("x", "b", ["s"], data="t", edges=[0, 5, 10]),
     "margins": pets.logistic("b", ["s"], data="t"),
     "trained": pets.classifier("b", ["x"], data="t", steps=2),
+    "trained over sites": pets.classifier("b", ["x"], data="t", steps=2),
     "release": pets.query("t").agg(n=pets.count()),
 }
 OWN: list[Any] = [Fit, GlmFit, Curves, Trained, Release]
@@ -54,7 +55,9 @@ OWN: list[Any] = [Fit, GlmFit, Curves, Trained, Release]
 def saved(kind: str, folder: Path) -> tuple[Any, Path]:
     session = pets.Session(SCHEMA, ROWS, budget=pets.Budget(epsilon=100, delta=1e-6), progress=False)
     model, dp = KINDS[kind], pets.DP(epsilon=4)
-    ask = {"trained": session.train, "release": session.release}.get(kind, session.fit)
+    many = pets.Federation([session.dummy(99, seed) for seed in range(3)], sites_per_person=1, progress=False)
+    own = {"trained": session.train, "release": session.release, "trained over sites": many.train}
+    ask = own.get(kind, session.fit)
     made = ask(model, dp)
     if kind == "margins":
         made = made.margins("s")

@@ -22,7 +22,7 @@ from pets.query_model.nodes.derived import derived_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
 from tests.unit.query_model import node_remedies, people_remedies
-from tests.unit.query_model.nodes import design_remedies, exits_remedies
+from tests.unit.query_model.nodes import design_remedies, exits_remedies, gradient_remedies
 from tests.unit.query_model.nodes.codelist_remedies import LISTS
 from tests.unit.query_model.trained.network_remedies import NETWORKS
 
@@ -449,6 +449,7 @@ CASES = [
     *node_remedies.CASES,
     *design_remedies.CASES,
     *exits_remedies.CASES,
+    *gradient_remedies.CASES,
     *NETWORKS,
     Case(lambda: NO_SQL.sql(SCHEMA), "as query.to_json() gives it", lambda: Query.from_json(NO_SQL.to_json())),
 ]

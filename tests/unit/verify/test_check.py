@@ -42,13 +42,13 @@ FOLDER = Path(checker.__file__).parent
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"))
 
 LONGER = {
-    "asked.py": 158,
-    "check.py": 275,
+    "asked.py": 160,
+    "check.py": 278,
     "log.py": 185,
     "loss.py": 160,
     "answers.py": 200,
     "columns.py": 200,
-    "plan.py": 374,
+    "plan.py": 376,
     "kinds/fitted/moments.py": 260,
     "kinds/fitted/newton.py": 210,
 }

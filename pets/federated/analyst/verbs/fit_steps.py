@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pets.dp.calibrate import target_units
+from pets.errors import PetsError, ReleaseFailedError, UserError
 from pets.federated.messages.roster import Roster
 from pets.protection.budget import UNIT, Cost, described
 from pets.protection.protection import DP, Protection
@@ -16,12 +17,16 @@ from pets.session.quoting.quote import Remaining
 
 
 class FitSteps:
-    """The questions of one fit to a federation; each is an entry of its own at every site.
+    """The questions of one fit, or of one training, to a federation; each is an entry of its own at every site.
+
+    One that was answered before costs nothing, so what was broken off goes on where it was, at no second charge: the
+    answers are kept here, and no site is asked again.
 
     Args:
         ask: gives the answer to one question.
         lefts: what is left at each site, as far as sites tell.
         known: whether the answer to a question was paid for before.
+        called: what is done, in a word.
     """
 
     def __init__(
@@ -31,9 +36,10 @@ class FitSteps:
         ask: Callable[[Query, Protection], Release],
         lefts: Callable[[], Mapping[str, Remaining]],
         known: Callable[[Query, Protection], bool],
+        called: str = "fit",
     ) -> None:
         self.schema, self._roster, self._ask, self._lefts = schema, roster, ask, lefts
-        self._known = known
+        self._known, self._called, self._answered = known, called, 0
 
     def rho(self, protection: DP) -> float:
         """The ρ that a protection means in the sites' accounts."""
@@ -41,6 +47,10 @@ class FitSteps:
 
     def _units(self, protection: DP) -> int:
         return target_units(protection, self._roster.currency, self._roster.delta)
+
+    def known(self, query: Query, protection: Protection) -> bool:
+        """Whether the answer to a question was paid for before."""
+        return self._known(query, protection)
 
     def check(self, query: Query, rest: Sequence[Protection], *, begun: bool = False) -> None:
         """As :class:`pets.models.model.Ask` says, for each site that tells what it has left."""
@@ -50,8 +60,28 @@ class FitSteps:
         for name, remaining in self._lefts().items():
             if not cost.fits(remaining.left) and not self._known(query, rest[0]):
                 asked, spare = (described(one, self._roster.delta)[0] for one in (cost, remaining.left))
-                raise no_room(len(rest), asked, f"site {name!r}", spare, begun=begun)
+                raise no_room(len(rest), asked, f"site {name!r}", spare, begun=begun, called=self._called)
 
     def __call__(self, query: Query, protection: Protection) -> Release:
-        """The answer to a question."""
-        return self._ask(query, protection)
+        """The answer to a question.
+
+        Raises:
+            PetsError: as the question alone would; where others were answered before, with what stays charged.
+        """
+        try:
+            release = self._ask(query, protection)
+        except (UserError, ReleaseFailedError) as error:
+            raise self._going_on(error) from None
+        self._answered += 1
+        return release
+
+    def _going_on(self, error: PetsError) -> PetsError:
+        """The same error, with what stays charged of what came before, and how it goes on."""
+        if not self._answered:
+            return error
+        before = "1 question" if self._answered == 1 else f"{self._answered:,} questions"
+        return type(error)(
+            f"{str(error).rstrip('.')}; before it, {before} of this {self._called} had been answered, and what that "
+            f"cost stays charged; once this is mended, the same {self._called} of this federation goes on from there, "
+            "and none of them is paid for again"
+        )

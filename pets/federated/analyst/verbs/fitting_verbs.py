@@ -7,37 +7,21 @@ from typing import TYPE_CHECKING, TypeVar
 from pets.common.arguments import plain_arguments
 from pets.errors import PolicyError, UserError
 from pets.federated.analyst.verbs.fit_steps import FitSteps
-from pets.federated.messages.roster import Roster
+from pets.federated.analyst.verbs.training_verbs import FederatedTraining
 from pets.federated.site.gate import check_price
 from pets.models.model import Model
 from pets.protection.protection import Protection, Total
-from pets.schema.schema import Schema
 from pets.session.fitting.quote import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pets.federated.analyst.planning import FederatedRequest
-    from pets.federated.analyst.sealing import Answer
-    from pets.federated.site.site import Site
     from pets.query_model.query import Query
     from pets.release.release import Release
-    from pets.session.quoting.quote import Remaining
 
 R = TypeVar("R")
 
 
-class FederatedFits:
+class FederatedFits(FederatedTraining):
     """The part of :class:`pets.Federation` that fits models."""
-
-    schema: Schema
-    roster: Roster
-    if TYPE_CHECKING:
-        _one: Callable[[Query, Protection, str, bool], Release]
-        _request: Callable[[Query, Protection, str], FederatedRequest]
-        _answers: Mapping[str, Answer]
-        _sites: tuple[Site, ...]
-        lefts: Callable[[], Mapping[str, Remaining]]
 
     @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
     def fit(self, model: Model[R], protection: Protection, *, secure: str = "masked", again: bool = False) -> R:

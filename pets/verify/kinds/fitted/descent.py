@@ -24,15 +24,31 @@ def first(widths: list[int], seed: int) -> list[float]:
 
 def weights(one: Any, widths: list[int], rate: float) -> list[int]:
     """Momentum 0.9, the rate times 0.3 in the last two fifths of the steps, the average over the last three tenths."""
+    return walked(one, widths, rate)[0]
+
+
+def places(one: Any, widths: list[int], rate: float) -> list[list[int]]:
+    """The weights at which each step is measured, as whole numbers of 2^-16."""
+    return walked(one, widths, rate)[1]
+
+
+def rounded(exact: list[float]) -> list[int]:
+    """Whole numbers of 2^-16, and none too great."""
+    return [min(SIZE, max(-SIZE, round(at * WEIGHT))) for at in exact]
+
+
+def walked(one: Any, widths: list[int], rate: float) -> tuple[list[int], list[list[int]]]:
+    """The weights of the network, and those before each step."""
     over, steps = float(max(1, one["people"])) * UNIT, one["network"]["steps"]
     exact = first(widths, one["network"]["seed"])
     slower, averaged = math.floor(steps * (3 / 5)), math.floor(steps * (7 / 10))
     speed, total = [0.0] * len(exact), [0.0] * len(exact)
+    before_each = []
     for done, sums in enumerate(one["sums"]):
+        before_each.append(rounded(exact))
         now = rate * (0.3 if done >= slower else 1.0)
         speed = [before * 0.9 + float(value) / over for before, value in zip(speed, sums, strict=True)]
         exact = [min(64.0, max(-64.0, at - by * now)) for at, by in zip(exact, speed, strict=True)]
         if done >= averaged:
-            kept = [min(SIZE, max(-SIZE, round(at * WEIGHT))) for at in exact]
-            total = [before + at for before, at in zip(total, kept, strict=True)]
-    return [round(value / (steps - averaged)) for value in total]
+            total = [before + at for before, at in zip(total, rounded(exact), strict=True)]
+    return [round(value / (steps - averaged)) for value in total], before_each

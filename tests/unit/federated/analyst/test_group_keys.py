@@ -38,20 +38,15 @@ def top(one: pets.Session | pets.Federation) -> Any:
     return one.top_keys(counts(), 1, DP)
 
 
-def network(one: pets.Session | pets.Federation) -> Any:
-    return one.train(pets.classifier("diagnosis", ["id"], data="apc"), DP)
-
-
 def counts(listed: pets.KeySet | None = None) -> pets.Query:
     known = listed or pets.KeySet.of([{"diagnosis": "I21"}, {"diagnosis": "J45"}, {"diagnosis": "K35"}])
     return pets.query("apc").group_by(known).agg(n=pets.count_units())
 
 
-@pytest.mark.parametrize("ask", [keys, top, network])
+@pytest.mark.parametrize("ask", [keys, top])
 def test_a_federation_refuses_and_no_site_pays(ask: Callable[[Any], Any], sites: list[pets.Session]) -> None:
     before = [one.remaining().spent for one in sites]
     said = {keys: "secure union.*session.group_keys(…)", top: "what is opened would be the counts.*session.top_keys(…)"}
-    said |= {network: "one site's session.*session.train(…)"}
     with pytest.raises(UserError, match=re.escape(said[ask]).replace(r"\.\*", ".*")):
         ask(pets.Federation(sites, sites_per_person=1))
     assert [one.remaining().spent for one in sites] == before

@@ -11,6 +11,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from pets.cli import main
@@ -22,6 +23,12 @@ from pets.synthetic.lessons.marking import check, mark
 from pets.synthetic.lessons.source import cells, of_whom, written
 from pets.synthetic.quiz.quiz import Quiz
 from pets.synthetic.quiz.secret import Secret
+from tests.browser import Browser
+from tests.extras import needs
+from tests.hosts import named
+from tests.services import until
+
+needs("nbformat", "altair", "vl_convert", "IPython")
 
 SECRET = Secret(bytes(range(32)))
 NAMES = [path.parent.name for path in sorted(module.HOME.glob("*/lesson.yaml"))]
@@ -56,6 +63,22 @@ def test_the_instructors_notebook_is_marked_in_full(handed: tuple[Path, Path]) -
     quiz = names["quiz"]
     assert quiz.score == 100, repr(quiz)
     assert all(quiz.attempts(task) == 1 for task in quiz)
+    if (slider := handed[1] / "slider.html").exists():
+        slides_alone(slider)
+
+
+def slides_alone(page: Path) -> None:
+    """The slider moves the picture, and nothing is asked of another host."""
+    drawn = "[...document.querySelectorAll(\"line[stroke-width='3']\")].map(line => line.getBoundingClientRect().width)"
+    move = "const range = document.querySelector('input[type=range]'); range.value = 1;"
+    with Browser() as browser:
+        browser.open(page)
+        before = browser.run(drawn)
+        browser.run(f"(() => {{ {move} range.dispatchEvent(new Event('input', {{bubbles: true}})); }})()")
+        until(lambda: browser.run(drawn) != before)
+        after = browser.run(drawn)
+        assert len(before) == len(after) == 10 and max(before) < min(after)  # less ε, wider intervals
+        assert [url for url in browser.requests() if not url.startswith(("file:", "data:"))] == []
 
 
 def test_the_students_notebook_runs_with_its_blanks_and_is_marked_low(handed: tuple[Path, Path]) -> None:
@@ -77,6 +100,9 @@ def test_a_lesson_is_whole_and_its_blanks_are_those_of_its_solutions(name: str) 
                 assert cell.text not in student and json.dumps(cell.text)[1:-1] not in student
         asked = "\n".join(cell.text for cell in of_whom(every, solutions=False))
         assert all(task.name in asked for task in taught.tasks), language
+        assert named(student) == []
+    notebook = nbformat.reads(written(taught.cells("python"), "python", solutions=True), as_version=4)
+    nbformat.validate(notebook)
 
 
 def test_the_lessons_are_listed_in_order(capsys: pytest.CaptureFixture[str]) -> None:

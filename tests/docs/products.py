@@ -40,8 +40,42 @@ used.
                 ["product", "what it is", "why"],
                 [[f"`{one.name}`", cell(one.title), cell(one.about)] for one in without],
             ),
+            _licences(pack),
         ]
     )
+
+
+def _licences(pack: Pack) -> str:
+    """How many codes of each classification are there, and whose they are."""
+    many: dict[str, set[str]] = {}
+    for one in pack.lists.values():
+        many.setdefault(one.form or one.source, set()).update(one.codes)
+
+    def of(name: str) -> str:
+        return f"{len(many[name]):,}"
+
+    trud = "NHS England (TRUD)"
+    bsa = "NHS Business Services Authority"
+    rows = [
+        [
+            "SNOMED CT",
+            of("snomed"),
+            f"SNOMED International; the UK edition from {trud}, free in the UK under its licence",
+        ],
+        ["ICD-10", of("icd10"), f"World Health Organization; the edition for England from {trud}"],
+        ["OPCS-4", of("opcs4"), trud],
+        ["HRG", of("hrg"), "NHS England, national casemix office"],
+        ["BNF classification", of("BNF"), f"{bsa}; codes of strengths are made up"],
+        ["dm+d", "0", f"{bsa} and {trud}; vaccines alone have codes, of SNOMED CT"],
+        ["OMOP", "6", "OHDSI (Athena); concepts of sexes, kinds of visits and of records, every other is 0"],
+        ["organisations, areas", "–", "made up: no trust, practice or area has these codes"],
+    ]
+    return """## Codes and their licences
+
+The pack holds some codes of classifications that belong to others, each with words of its own, and none of them whole.
+They are there so that programs meet codes of the right form; whoever works with the whole of one needs its licence.
+
+""" + table(["classification", "codes here", "whose it is, and where it is had"], rows)
 
 
 def _row(pack: Pack, one: Product) -> list[str]:

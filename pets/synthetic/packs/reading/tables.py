@@ -58,7 +58,8 @@ def read_table(
 ) -> PackTable:
     """A table from its entry, without its checks: they look at the tables below it, too."""
     with file.at(parent, name):
-        a_name(name, "table")
+        if name != "person":  # no column of a table is called so: person.person_id says that a table is meant
+            a_name(name, "table")
         if len(tables) >= MAX_TABLES:
             raise SchemaError(f"a pack has at most {MAX_TABLES} tables; divide it into several packs")
     file.mapping(form, grammar.TABLE, parent, name)

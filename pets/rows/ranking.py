@@ -54,53 +54,57 @@ def again(hashed: str, occurrence: str) -> str:
     return f"CASE WHEN {occurrence} = 1 THEN {hashed} ELSE hash(hash({hashed}, {occurrence})) END"
 
 
-def rank(
-    run: Run, staged: str, people: str, columns: Mapping[str, str], max_rows: int, arrival: str | None = None
-) -> str:
+def rank(run: Run, rows: str, columns: Sequence[str], max_rows: int, arrival: str | None = None) -> str:
     """Rank every person's rows; gives SQL that selects person, the columns and ``n`` = the rank, up to ``max_rows``.
 
-    ``people`` has one row per person: pid, person (their code) and seed. ``columns`` maps each output column to the
-    SQL that gives it, over ``s`` (staged) and ``p`` (people). ``arrival`` is the output column by which rows arrive.
+    ``rows`` is SQL of all rows, run once more where some are identical: ``person`` (their exact id, or a code for it),
+    their ``seed``, and the columns. ``arrival`` is the column by which rows arrive.
 
     One window ordered by the row hash alone ranks everybody who has no two equal hashes. Equal hashes are identical
     rows (or, never yet seen, a collision): only people who have them are ranked again, with the occurrence number
-    in the hash and every column as tie-break. Whether somebody is ranked again depends on their own rows alone.
+    in the hash and every column as tie-break. Whether somebody is ranked again depends on their own rows alone. Of
+    the rows beyond ``max_rows`` only those are held any longer that say who is ranked again.
     """
-    names = list(columns)
-    listed, first = ", ".join(["person", *names]), [] if arrival is None else [arrival]
-    values = ", ".join(["p.person", "p.seed", *(f"{sql} AS {name}" for name, sql in columns.items())])
+    listed, first = ", ".join(["person", *columns]), [] if arrival is None else [arrival]
     run(
         f"""CREATE TEMP TABLE ranked AS
         SELECT {listed}, CAST(row_number() OVER own AS UINTEGER) AS n, row_number() OVER own <> rank() OVER own AS tied
-        FROM (
-            SELECT {listed}, {row_hash("seed", names)} AS h
-            FROM (SELECT {values} FROM {staged} s JOIN {people} p ON s.pid = p.pid)
-        )
-        WINDOW own AS (PARTITION BY person ORDER BY {", ".join([*first, "h"])})""",
+        FROM (SELECT {listed}, {row_hash("seed", columns)} AS h FROM ({rows}))
+        WINDOW own AS (PARTITION BY person ORDER BY {", ".join([*first, "h"])})
+        QUALIFY n <= {max_rows} OR tied""",
         "ranking each person's rows",
     )
     if not run("SELECT count(*) FROM (FROM ranked WHERE tied LIMIT 1)", "finding identical rows").fetchall()[0][0]:
-        return f"SELECT {listed}, n FROM ranked WHERE n <= {max_rows}"
+        return f"SELECT {listed}, n FROM ranked"
     run("CREATE TEMP TABLE tied AS SELECT DISTINCT person FROM ranked WHERE tied", "finding identical rows")
-    own = ", ".join(["r.person", *(f"r.{name}" for name in names)])
-    order = ", ".join([*first, "h2", *names, "occurrence"])
+    order = ", ".join([*first, "h2", *columns, "occurrence"])
     run(
         f"""CREATE TEMP TABLE ranked_again AS
         SELECT {listed}, CAST(row_number() OVER (PARTITION BY person ORDER BY {order}) AS UINTEGER) AS n
         FROM (
             SELECT {listed}, occurrence, {again("h", "occurrence")} AS h2
             FROM (
-                SELECT {own}, {row_hash("p.seed", [f"r.{name}" for name in names])} AS h,
-                    row_number() OVER (PARTITION BY {own}) AS occurrence
-                FROM ranked r SEMI JOIN tied ON r.person = tied.person JOIN {people} p ON r.person = p.person
+                SELECT {listed}, row_number() OVER (PARTITION BY {listed}) AS occurrence,
+                    {row_hash("seed", columns)} AS h
+                FROM (FROM ({rows}) SEMI JOIN tied USING (person))
             )
-        )""",
+        )
+        QUALIFY n <= {max_rows}""",
         "ranking identical rows",
     )
     return (
-        f"SELECT {listed}, n FROM ranked ANTI JOIN tied USING (person) WHERE n <= {max_rows} "
-        f"UNION ALL SELECT {listed}, n FROM ranked_again WHERE n <= {max_rows}"
+        f"SELECT {listed}, n FROM ranked ANTI JOIN tied USING (person) UNION ALL SELECT {listed}, n FROM ranked_again"
     )
+
+
+def of_people(relation: str, people: str, columns: Mapping[str, str]) -> str:
+    """SQL of rows as :func:`rank` takes them, of people who have a code.
+
+    ``people`` has one row per person: pid, person (their code) and seed. ``columns`` maps each column to the SQL that
+    gives it, over ``s`` (the relation) and ``p`` (people).
+    """
+    values = ", ".join(["p.person", "p.seed", *(f"{sql} AS {name}" for name, sql in columns.items())])
+    return f"SELECT {values} FROM {relation} s JOIN {people} p ON s.pid = p.pid"
 
 
 @dataclass(frozen=True)
@@ -162,26 +166,44 @@ def prepare(
         disagreeing = _disagreeing(run, person)
         fates |= person.fates
     more = ", coalesce(r.seen, 0) AS seen" if roster.grown else ""
-    ordered = enrol(run, data, person, columns, key, roster.code(data.rows_valid), roster.JOIN, more)
+    arrival, most, kept = None if table.unit.arrival is None else columns[table.unit.arrival], table.unit.max_rows, ""
+    arrived = None if arrival is None else _arrived(run, data, arrival)
+    if by_id := data.whole_ids and person is None:
+        # whole numbers are ranked as they are, and then whoever has a first row gets a code: to find people before,
+        # and to join their codes to every row, is dearer (but not of texts, which are dear to sort)
+        kept = rank(run, _by_id(data, columns, key), list(columns.values()), most, arrival)
+    firsts = f"SELECT person AS pid FROM ({kept}) WHERE n = 1" if by_id else None
+    ordered = enrol(run, data, person, columns, key, roster.code(data.rows_valid), roster.JOIN, more, firsts)
     *counted, people = one_line(run, "people", "true", ["count(*) FILTER (bare)"] if person is not None else [])
     unattached = counted[0] if counted else 0
     limit(name, table, people)
     roster.enter(run, "people")
     # (what may be added to has the type of all people that may ever come)
     kind = narrow(max(roster.codes - 1, 0) if table.unit.arrival is None else max(roster.codes, schema.people))
-    arrival = None if table.unit.arrival is None else columns[table.unit.arrival]
-    kept = rank(run, data.relation, "people", ordered, table.unit.max_rows, arrival)
+    if by_id:
+        kept = f"SELECT p.person, k.* EXCLUDE (person) FROM ({kept}) k JOIN people p ON k.person = p.pid"
+    else:
+        kept = rank(run, of_people(data.relation, "people", ordered), list(ordered), most, arrival)
+    for read in ("staged", "attached", "attributes"):  # to store rows is to sort them, which takes memory
+        run(f"DROP TABLE IF EXISTS {read}", "storing in the order of rank")
     if roster.grown:
         limit(name, table, roster.people)
         kept = (
             f"SELECT k.* REPLACE (k.n + p.seen AS n) FROM ({kept}) k JOIN people p USING (person) "
-            f"WHERE k.n + p.seen <= {table.unit.max_rows}"
+            f"WHERE k.n + p.seen <= {most}"
         )
     return Prepared(
         in_order(schema, name, columns, kept, {"person": kind}),
         report_of(data, people, fates, unattached, disagreeing),
-        None if arrival is None else _arrived(run, data, arrival),
+        arrived,
     )
+
+
+def _by_id(data: Staged, columns: Mapping[str, str], key: int) -> str:
+    """SQL of rows as :func:`rank` takes them, of people who are told apart by the id itself."""
+    final = data.settled("s.")
+    values = ", ".join(f"{final[column]} AS {column}" for column in columns.values())
+    return f"SELECT s.pid AS person, {person_seed(key, 's.pid')} AS seed, {values} FROM {data.relation} s"
 
 
 def enrol(
@@ -193,16 +215,18 @@ def enrol(
     code: str,
     join: str,
     more: str = "",
+    ranked: str | None = None,
 ) -> dict[str, str]:
-    """Table ``people``, one row for each person of a table; gives what :func:`rank` takes: each column's SQL.
+    """Table ``people``, one row for each person of a table; gives what :func:`of_people` takes: each column's SQL.
 
     Args:
         person: the person table, whose :func:`attributes` are then there.
         key: of the ranks.
         code: SQL of a person's code, over ``d`` (each ``pid`` once) and what ``join`` adds.
         more: SQL of further columns, each after a comma.
+        ranked: SQL of each ``pid`` once, where rows are ranked already: then nobody needs a seed any longer.
     """
-    final = data.settled("s.")
+    final, seed = data.settled("s."), f", {person_seed(key, 'd.pid')} AS seed" if ranked is None else ""
     if person is not None:
         for field, column in person.names.items():
             more += f", coalesce(a.{column}, {null_code(person.domains[field])}) AS {column}"
@@ -210,8 +234,8 @@ def enrol(
         more += ", a.pid IS NULL AS bare"
         join += " LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
     run(
-        f"CREATE TEMP TABLE people AS SELECT {code} AS person, d.pid, {person_seed(key, 'd.pid')} AS seed{more} "
-        f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {join}",
+        f"CREATE TEMP TABLE people AS SELECT {code} AS person, d.pid{seed}{more} "
+        f"FROM ({ranked or f'SELECT DISTINCT pid FROM {data.relation}'}) d {join}",
         "finding people",
     )
     return {column: final[column] for column in columns.values()}
@@ -304,7 +328,7 @@ def attributes(run: Run, person: Staged) -> None:
     )
     codes = person.settled("s.")
     ordered = {person.names[column]: codes[person.names[column]] for column in sorted(person.names)}
-    kept = rank(run, person.relation, "owners", ordered, 1)
+    kept = rank(run, of_people(person.relation, "owners", ordered), list(ordered), 1)
     run(
         f"CREATE TEMP TABLE attributes AS SELECT pid, k.* EXCLUDE (person, n) "
         f"FROM ({kept}) k JOIN owners USING (person)",

@@ -80,7 +80,10 @@ class Bench:
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         # what is made on the way has no order of its own, and to keep one takes time and memory
         self.con.execute("SET preserve_insertion_order = false")
+        # a source is read once, and what is kept of its file would take the place of what is read again
+        self.con.execute("SET enable_external_file_cache = false")
         yield folder
+        self.con.execute("SET enable_external_file_cache = true")
         self.con.execute("SET preserve_insertion_order = true")
         self.clear(*SCRAPS)
         shutil.rmtree(folder, ignore_errors=True)

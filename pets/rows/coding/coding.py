@@ -71,9 +71,14 @@ def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
     raise InternalError(f"no coding for a column of type {domain.kind}")
 
 
+def whole_ids(cell: Cell) -> bool:
+    """Whether a person's exact id is a whole number; else it is a text."""
+    return cell.family in ("int", "huge")
+
+
 def identifier(domain: Identifier, cell: Cell, trim: bool) -> str:
     """SQL of a person's exact id: whole-number columns stay numbers, all else is text; null where there is no id."""
-    if cell.family in ("int", "huge"):
+    if whole_ids(cell):
         return f"CASE WHEN NOT {cell.missing(domain)} THEN {cell.sql} END"
     sure = cell.certain(domain)
     text = trimmed(sure.text) if trim else sure.text

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.rows.coding.cell import parquet, quoted
-from pets.rows.ranking import PERSON_TABLE_KEY, SCRAPS, attributes, disagreement, enrol, in_order, rank
+from pets.rows.ranking import PERSON_TABLE_KEY, SCRAPS, attributes, disagreement, enrol, in_order, of_people, rank
 from pets.rows.spark.staged import OnSpark
 from pets.rows.spark.worker import ATTEMPT
 from pets.rows.stored.kinds import signed
@@ -107,7 +107,8 @@ def steps(
         ordered = enrol(noted.run, own, person, columns, key, code, known)
         bare = "0" if person is None else "count(*) FILTER (bare)"
         noted.ask(f"{name}: people", f"SELECT count(*), {bare} FROM people")
-        kept = rank(noted.run, own.relation, "people", ordered, table.unit.max_rows, arrival)
+        people = of_people(own.relation, "people", ordered)
+        kept = rank(noted.run, people, list(ordered), table.unit.max_rows, arrival)
         rows = in_order(schema, name, columns, kept, signed(schema, name))
         file = part_of(folder, place)
         noted.run(_copy(rows, file), "storing")

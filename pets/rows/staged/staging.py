@@ -29,6 +29,7 @@ class Staged:
         domains: the same columns' domains.
         rows_read, rows_without_person, rows_dropped: see :class:`pets.rows.report.Report`.
         fates: counts for each column.
+        whole_ids: whether people's ids are whole numbers, and not texts.
     """
 
     relation: str
@@ -38,6 +39,7 @@ class Staged:
     rows_without_person: int
     rows_dropped: int
     fates: dict[str, ColumnReport] = field(default_factory=dict)
+    whole_ids: bool = False
 
     @property
     def rows_valid(self) -> int:
@@ -142,7 +144,9 @@ def stage(
         run(f"CREATE TEMP TABLE {into} AS {chosen.sql}", f"reading {data.label}")
         for kind in chosen.kinds:
             run(f"DROP TYPE IF EXISTS {kind}", f"reading {data.label}")
-    return counted(run, into, table, columns)
+        unit = table.unit.column
+        whole_ids = unit is not None and coding.whole_ids(data.cells[unit])
+    return replace(counted(run, into, table, columns), whole_ids=whole_ids)
 
 
 class Counting:

@@ -18,7 +18,7 @@ from pets.models.least_squares import POOR, Means, Solved, back, exact, noisy, s
 from pets.models.margins.effects import Line
 from pets.models.margins.verb import CONFIDENCE, Margined
 from pets.models.new_rows import frame_of
-from pets.models.predicting import summed
+from pets.models.predicting import judged, summed
 from pets.models.regression import Regression, regression_of
 from pets.models.saved import Saved
 from pets.plan.clamping import clamped_columns
@@ -184,10 +184,8 @@ class Fit(Saved, Margined):
             most = np.argsort(-np.abs(found.direction), kind="stable")[:2]
             named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
             where = "" if "rows" in found.why else f", {named} above all"
-            out.append(
-                f"No coefficients: {found.why}{where}. Take fewer terms or more rows, or ask with more epsilon; this "
-                "answer stays charged."
-            )
+            more = "" if self.release.mechanism == "none" else ", or ask with more epsilon; this answer stays charged"
+            out.append(f"No coefficients: {found.why}{where}. Take fewer terms or more rows{more}.")
         elif found.health < POOR:
             out.append(
                 f"Noise is large against what tells terms apart (κ = {found.health:.2g}, below {POOR:g}): intervals "
@@ -223,6 +221,21 @@ class Fit(Saved, Margined):
         if not self.estimable:
             raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
         return summed(self.design, self._own[0], frame_of(data))
+
+    def score(self, data: Any, outcome: Any = None) -> float:
+        """R² of new rows: the share of the variance of their outcomes that the line's values explain.
+
+        Args:
+            outcome: of each row; left out, the column of that name in ``data``. Rows without one do not count.
+
+        Raises:
+            UserError: as :meth:`predict`; and where no row has an outcome, or all have the same.
+        """
+        found = judged(self.design, frame_of(data), outcome, self.predict(data))
+        rest, spread = np.square(found[0] - found[1]).sum(), np.square(found[0] - found[0].mean()).sum()
+        if not spread:
+            raise UserError("all outcomes are the same, so there is no variance to explain; give other rows")
+        return float(1 - rest / spread)
 
     def summary(self) -> str:
         """The fit as text: every line comes from released sums."""

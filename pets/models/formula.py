@@ -167,7 +167,14 @@ def _terms(node: Any) -> list[tuple[str, ...]]:
     if len(sides) != 2:  # a sign before the first term
         return sides[0]
     first, second = sides
-    joined = [tuple(sorted({*one, *other})) for one, other in product(first, second)]
+    joined = []
+    for one, other in product(first, second) if node.operator.symbol != "+" else ():
+        if twice := sorted({*one} & {*other}):
+            raise QueryError(
+                f"{shown(twice[0])} times itself is no square in a formula, and nothing new; write each product out "
+                "once, and declare a column of its squares in the schema where that is meant"
+            )
+        joined.append(tuple(sorted({*one, *other})))
     made = {"+": [*first, *second], ":": joined, "*": [*first, *second, *joined]}[node.operator.symbol]
     out = list(dict.fromkeys(made))
     if len(out) > MAX_TERMS + 1:

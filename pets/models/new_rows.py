@@ -70,3 +70,25 @@ def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Flo
                 )
             out[place] = known[value]
     return out
+
+
+def outcome_beside(frame: pd.DataFrame, name: str, outcome: Any) -> pd.DataFrame:
+    """New rows with their outcomes: a column of theirs, or given beside them, one for each row.
+
+    Raises:
+        UserError: for neither, and for another number of outcomes.
+    """
+    import pandas as pd
+
+    if outcome is None:
+        if name not in frame.columns:
+            raise UserError(
+                f"the rows to judge by have no column {name!r}, the outcome; give it in them, or beside them as in "
+                "fit.score(rows, outcome)"
+            )
+        return frame
+    given = np.asarray(outcome, dtype=object)
+    given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+    if given.shape != (len(frame),):
+        raise UserError(f"there are {len(frame):,} rows and not as many outcomes; give one for each row")
+    return pd.DataFrame({name: pd.Series(given).infer_objects()})

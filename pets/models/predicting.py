@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pets.common.integers import Floats
-from pets.models.new_rows import column_of, numbers
+from pets.errors import UserError
+from pets.models.new_rows import column_of, numbers, outcome_beside
 from pets.plan.fitted.design import Design
 
 if TYPE_CHECKING:
@@ -43,3 +44,19 @@ def columns_of(design: Design, frame: pd.DataFrame) -> Floats:
 def values_of(name: str, design: Design, frame: pd.DataFrame) -> Floats:
     """A column of new rows: numbers between their bounds, and codes of what is no number."""
     return numbers(name, design.domains[name], column_of(frame, name), name in design.listed)
+
+
+def judged(design: Design, frame: pd.DataFrame, outcome: Any, predicted: Floats) -> tuple[Floats, Floats, Any]:
+    """Outcomes and predictions of the rows that have both, and which these are.
+
+    Args:
+        outcome: of each row; ``None``: the frame has them.
+
+    Raises:
+        UserError: where no row has both, or there are not as many outcomes as rows.
+    """
+    given = values_of(design.outcome, design, outcome_beside(frame, design.outcome, outcome))
+    known = ~(np.isnan(given) | np.isnan(predicted))
+    if not known.any():
+        raise UserError("no row has an outcome and all that predicts it; give other rows")
+    return given[known], predicted[known], known

@@ -11,12 +11,13 @@ from pets.common.codec import Json
 from pets.errors import PetsError
 from pets.models import saving
 from pets.models.model import Model
+from pets.models.reading.other_names import OtherNames
 from pets.release.release import Release
 
 VERSION = 1
 
 
-class Saved:
+class Saved(OtherNames):
     """What is written of a fit, and read again.
 
     Attributes:

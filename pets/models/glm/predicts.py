@@ -9,7 +9,7 @@ import numpy as np
 from pets.common.integers import Floats
 from pets.errors import UserError
 from pets.models.new_rows import frame_of
-from pets.models.predicting import summed, values_of
+from pets.models.predicting import judged, summed, values_of
 from pets.plan.fitted.design import Design
 
 
@@ -77,15 +77,14 @@ class Predicts:
         known = ~np.isnan(mean)
         return pd.array([bool(one >= 0.5) if told else pd.NA for one, told in zip(mean, known, strict=True)], "boolean")
 
-    def score(self, data: Any) -> float:
-        """How well it predicts rows with an outcome: the share that is right, or of the deviance that is explained."""
+    def score(self, data: Any, outcome: Any = None) -> float:
+        """How well it predicts rows with an outcome: the share that is right, or of the deviance that is explained.
+
+        Args:
+            outcome: of each row; left out, the column of that name in ``data``. Rows without one do not count.
+        """
         frame = frame_of(data)
-        outcome = values_of(self.design.outcome, self.design, frame)
-        mean = self.predict_mean(frame)
-        known = ~(np.isnan(outcome) | np.isnan(mean))
-        y, mean = outcome[known], mean[known]
-        if not len(y):
-            raise UserError("no row has an outcome and all that predicts it; give other rows")
+        y, mean, known = judged(self.design, frame, outcome, self.predict_mean(frame))
         if self.model.kind == "logistic":
             return float(np.mean((mean >= 0.5) == (y >= 0.5)))
         named = self.model.exposure

@@ -32,6 +32,7 @@ NEAR = 2.0**-20
 """How far coefficients may be from those that are worked out anew, on another machine, ..."""
 ROUNDING = 2.0**-45
 """... and what more that is for each unit of the information's condition."""
+SEPARATED = "the steps do not settle: a number among the terms separates the outcomes"
 ALIKE = "all outcomes are the same, as far as can be told"
 
 
@@ -194,8 +195,7 @@ class Progress:
         found = exact(self.sums[-1])
         arrived = found.why or self._still(self.sums[-1].next())
         if not arrived:
-            why = "the steps do not settle: a number among the terms separates the outcomes"
-            return Found(np.empty(0), nothing, nothing, math.inf, found.direction, why)
+            return Found(np.empty(0), nothing, nothing, math.inf, found.direction, SEPARATED)
         return found
 
 

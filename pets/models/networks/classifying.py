@@ -14,7 +14,7 @@ from pets.common import html_table
 from pets.common.integers import Floats
 from pets.dp.train_noise import drowned, loudness, membership
 from pets.errors import UserError
-from pets.models.new_rows import column_of, frame_of, numbers
+from pets.models.new_rows import column_of, frame_of, numbers, outcome_beside
 from pets.plan.networks.wiring import GRADIENT, two_valued
 from pets.plan.trained.descent import split
 from pets.plan.trained.fixed_point import INPUT, ROOT_TWO, WEIGHT, Layers
@@ -207,20 +207,18 @@ class Classifies(ABC):
         found = self.classes_[np.where(lacking[:, None], 0.0, chances).argmax(axis=1)]
         return np.where(lacking, None, found) if lacking.any() else found
 
-    def score(self, data: Any, outcome: Any) -> float:
+    def score(self, data: Any, outcome: Any = None) -> float:
         """The share of new rows whose class is told right; a row without a value in a column counts as told wrong.
+
+        Args:
+            outcome: of each row; left out, the column of that name in ``data``.
 
         Raises:
             UserError: as :meth:`predict`; and for outcomes that are none, unlisted, or not one for each row.
         """
-        import pandas as pd
-
-        chances, name = self.predict_proba(data), self.network.outcome
-        given = np.asarray(outcome, dtype=object)
-        given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
-        if given.shape != (len(chances),):
-            raise UserError(f"there are {len(chances):,} rows and not as many outcomes; give one for each row")
-        codes = numbers(name, self.plan.domain(name), pd.Series(given))
+        frame, name = frame_of(data), self.network.outcome
+        chances = self.predict_proba(frame)
+        codes = numbers(name, self.plan.domain(name), outcome_beside(frame, name, outcome)[name])
         if np.isnan(codes).any():
             raise UserError("a row without an outcome cannot be judged; leave such rows out")
         lacking: Marks = np.asarray(np.isnan(chances).any(axis=1))

@@ -1,0 +1,1 @@
+"""Reading: what whoever comes from other libraries looks for on a fit."""

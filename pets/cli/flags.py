@@ -23,6 +23,7 @@ from pets.protection.budget import told_apart
 from pets.query_model.traits import SPELLINGS
 
 if TYPE_CHECKING:
+    from pets.cli.question.offered import Offered
     from pets.ledger.ledger import Ledger
     from pets.protection.budget import Budget
     from pets.protection.protection import DP
@@ -223,7 +224,7 @@ class Purse:
 
         return Session(schema, budget=self.build(), ledger=ledger, project=self.project, analyst=self.analyst, **data)
 
-    def afford(self, offer: "Quote", session: "Session") -> None:
+    def afford(self, offer: "Quote | Offered", session: "Session") -> None:
         """Refuse what does not fit, in the words of the account."""
         if not offer.fits:
             budget, left = session.budget, session.remaining()

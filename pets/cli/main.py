@@ -29,8 +29,11 @@ from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source,
 from pets.cli.group_keys.command import group_keys
 from pets.cli.learn.command import learn_app
 from pets.cli.ledger import ledger_app
+from pets.cli.models.fit import fit
+from pets.cli.models.train import train
 from pets.cli.packs.command import pack_app
 from pets.cli.preparing.command import profile, snapshot
+from pets.cli.question.afterwards import NOTE, told
 from pets.cli.sdc.check import sdc_app
 from pets.cli.service.answer import answer
 from pets.cli.service.reviews import review_app
@@ -41,7 +44,6 @@ from pets.cli.witness import cosign, witness
 from pets.errors import InternalError, PetsError, PolicyError, SqlError
 
 if TYPE_CHECKING:
-    from pets.release.release import Release
     from pets.schema.schema import Schema
     from pets.session.session import Session
     from pets.session.verbs.analyst_verbs import AnalystVerbs
@@ -65,14 +67,6 @@ app.add_typer(pack_app)
 app.add_typer(learn_app)
 
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
-NOTE = (
-    "note: without --ledger the account ends with this command, and the next run begins with its whole budget; for "
-    "real people use --ledger ledger.db, which counts them all."
-)
-AGAIN = (
-    "note: --data is prepared anew by every command, so the same question is charged again each time; prepare it once "
-    "(pets snapshot), and ask with --snapshots."
-)
 
 
 @app.callback(invoke_without_command=True)
@@ -201,14 +195,12 @@ def query(
     if ledger is None:
         print(NOTE, file=sys.stderr)
         return
-    if session.remaining().spent == before and release.cost["loss"]:
-        print("Asked before, so the same answer, at no cost.", file=sys.stderr)
-    elif source.snapshots is None:
-        print(AGAIN, file=sys.stderr)
-    print(kept(session, release), file=sys.stderr)
+    entry = "" if release.certificate is None else f", entry {release.certificate.predicate['log']['seq']}"
+    costs = bool(release.cost["loss"])
+    told(session, before, stored=source.snapshots is not None, costs=costs, entry=entry)
 
 
-for _verb in (snapshot, profile, group_keys, draft, dummy, serve, answer, login, history):
+for _verb in (fit, train, snapshot, profile, group_keys, draft, dummy, serve, answer, login, history):
     verb(app)(_verb)
 
 
@@ -266,15 +258,6 @@ def _custodian(known: "Schema | None", purse: Purse, allowed: bool) -> "Session"
             "--schema, --ledger and --allow-unbounded, or leave --out away to see the scores here"
         )
     return purse.session(known, purse.open(), policy=Policy(allow_unbounded=True))
-
-
-def kept(session: "Session", release: "Release") -> str:
-    """Where the answer stands in the ledger."""
-    ledger = session.ledger
-    entry = "" if release.certificate is None else f", entry {release.certificate.predicate['log']['seq']}"
-    return (
-        f"ledger: {ledger.label}{entry}; {session.remaining()} Its certificates are checked with {ledger.public_path}."
-    )
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""``pets fit`` and ``pets train``: models of rows under noise, and networks."""

@@ -23,6 +23,7 @@ from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.gradient import Gradient
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Domain, Integer, Real
@@ -662,6 +663,51 @@ def pulled(node: Gradient, fields: Fields, rows: list[Kept], _: Query) -> list[A
     return [Near(one, len(people) * 1.01 / 2**12 + 1e-9) for one in out]
 
 
+def some_scores(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    fields = {n: one for n, one in fields.items() if isinstance(one, (Category, Boolean, Integer, Real))}
+    line = a_regression(draw, {n: one for n, one in fields.items() if one.cells <= 2**12})
+    if not isinstance(line, Moments):
+        return None
+    count = len(sides(line, fields))
+    far = draw(st.sampled_from((2**28, 2**31)))
+    return Meat(
+        where=line.where,
+        terms=line.terms,
+        outcome=line.outcome,
+        at=tuple(draw(st.lists(st.integers(-far, far), min_size=count, max_size=count))),
+        norm=draw(st.sampled_from((Fraction(1, 4), Fraction(2), Fraction(50)))),
+        weights=line.weights,
+        levels=line.levels,
+    )
+
+
+def products_of_scores(node: Meat, fields: Fields, rows: list[Kept], _: Query) -> list[Any]:
+    """In units of the norm's square. Exact ones (of no norm) leave in parts, which tests of their own add up."""
+    line = node.moments
+    columns = sides(line, fields)
+    beta = [one / 2**30 for one in node.at]
+    people: dict[int, list[float]] = {}
+    for row in meeting(node, rows):
+        if any(row.values[name] is None for name in node.columns):
+            continue
+        x = [float(of_atoms(of, fields, row)) for of in columns]
+        left = float(scaled(fields[node.outcome], row.values[node.outcome]))
+        left -= sum(b * one for b, one in zip(beta, x, strict=True))
+        left *= float(counts_for(line, fields, row))
+        who = row.person
+        own = people.setdefault(who, [0.0] * len(x))
+        people[who] = [before + left * one for before, one in zip(own, x, strict=True)]
+    assert node.norm is not None
+    norm, out = float(node.norm), [0.0] * (len(columns) * (len(columns) + 1) // 2)
+    for own in people.values():
+        near = [max(-2 * norm, min(2 * norm, one)) for one in own]
+        short = min(1.0, norm / max(math.sqrt(sum(one * one for one in near)), 1e-12))
+        pairs = [(i, j) for i in range(len(columns)) for j in range(i, len(columns))]
+        for place, (i, j) in enumerate(pairs):
+            out[place] += near[i] * short * near[j] * short / norm**2
+    return [*(Near(one, 1e-2 * (1 + len(people))) for one in out), len(people)]
+
+
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Count: Kind(a_count, rows_counted),
     agg.CountUnits: Kind(a_count_of_people, people_counted),
@@ -679,4 +725,5 @@ AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     Exits: Kind(some_exits, leavers),
     Newton: Kind(a_step, sums_of_a_step),
     Gradient: Kind(a_step_of_a_training, pulled),
+    Meat: Kind(some_scores, products_of_scores),
 }

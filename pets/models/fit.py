@@ -14,7 +14,9 @@ from pets.common import html_table
 from pets.common.integers import Floats
 from pets.errors import UserError, missing_extra
 from pets.models.forest import forest
-from pets.models.least_squares import POOR, Means, Solved, back, exact, noisy, scale
+from pets.models.glm.stepping import of_same_rows
+from pets.models.least_squares import POOR, Means, Solved, back, scale
+from pets.models.line.clusters import Spread, belongs, design_from, several, solved_from, spread_of, why
 from pets.models.margins.effects import Line
 from pets.models.margins.verb import CONFIDENCE, Margined
 from pets.models.new_rows import frame_of
@@ -22,10 +24,8 @@ from pets.models.predicting import judged, summed
 from pets.models.regression import Regression, regression_of
 from pets.models.saved import Saved
 from pets.plan.clamping import clamped_columns
-from pets.plan.fitted.design import Design, design_of
-from pets.query_model.nodes.design import Moments
+from pets.plan.fitted.design import Design
 from pets.release.certificate import Certificate
-from pets.release.estimate import noise_of
 from pets.release.release import Release
 from pets.release.text import DUMMY
 
@@ -35,49 +35,66 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Fit(Saved, Margined):
-    """A fitted straight line. Everything in it follows from one release, so it keeps that release's guarantee.
+    """A fitted straight line. Everything in it follows from its releases, so it keeps their guarantee.
 
     Attributes:
         model: what was fitted.
         release: the sums that it was made of, with their certificate.
+        meat: where a person has several rows, the sums of people's scores at the line, with theirs.
     """
 
     model: Regression[Any]
     release: Release
+    meat: Release | None = None
     form: ClassVar[str] = "fit"
     called: ClassVar[str] = "a fit"
+    also: ClassVar[tuple[str, ...]] = ("meat",)
 
     def __post_init__(self) -> None:
         right = isinstance(self.model, Regression) and isinstance(self.release, Release)
-        if not right or self.release.query.digest != self.model.query.digest:
+        if not right or self.release.query.digest != self.model.query.digest or not self._whole:
             raise UserError("a fit is made by session.fit(model, protection), of the release of that model's own sums")
 
+    @property
+    def _whole(self) -> bool:
+        """Whether scores are there where a person has several rows and there is a line, at the line, and else not."""
+        meat, needed = self.meat, several(self.release) and not why(self._solved)
+        if meat is None:
+            return not needed
+        alike = needed and isinstance(meat, Release) and of_same_rows((self.release, meat))
+        return alike and meat.schema == self.release.schema and belongs(meat, self.release, self._solved)
+
     @classmethod
-    def _made(cls, model: Any, release: Release) -> Self:
-        return cls(regression_of(model), release)
+    def _made(cls, model: Any, release: Release, **also: Release) -> Self:
+        return cls(regression_of(model), release, **also)
 
     # what follows from the release --------------------------------------------------------------------------------
 
     @cached_property
     def design(self) -> Design:
         """The columns of the regression and the sums that were measured."""
-        plan = self.release.plan
-        ((_, asked),) = self.model.query.aggregates
-        assert isinstance(asked, Moments)
-        return design_of(asked, plan.fields, plan.table)
+        return design_from(self.release)
 
     @cached_property
     def _solved(self) -> Solved:
-        (measure,) = self.release.plan.measures
-        noise = noise_of(self.release)
-        if noise.exact:
-            return exact(self.design, measure, self.release.values.tolist())
-        return noisy(self.design, measure, self.release.values.tolist(), noise.deviation(0))
+        return solved_from(self.release)
+
+    @cached_property
+    def _spread(self) -> Spread | None:
+        """What the choice of people makes, by their scores; ``None`` where a person has one row."""
+        return None if self.meat is None else spread_of(self.meat, self._solved)
+
+    @property
+    def _why(self) -> str:
+        """Why no coefficient is given (``""``: they are)."""
+        if self._solved.why or not several(self.release):
+            return self._solved.why
+        return why(self._solved) or ("rows are of fewer than two people" if self.people < 2 else "")
 
     @property
     def estimable(self) -> bool:
         """Whether there are coefficients; :attr:`notes` say why not."""
-        return not self._solved.why
+        return not self._why
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -92,12 +109,23 @@ class Fit(Saved, Margined):
             gone = np.full((p, p), np.nan)
             return np.full(p, np.nan), gone, gone
         turn, added = back(self.design)
-        return turn @ found.coefficients + added, turn @ found.noise @ turn.T, turn @ found.sampling @ turn.T
+        beta = turn @ found.coefficients + added
+        noise, sampling = (turn @ one @ turn.T for one in (found.noise, found.sampling))
+        if self._spread is not None:
+            alone, sampling = np.diag(sampling), turn @ self._spread.sampling @ turn.T
+            if self.release.mechanism != "none":  # (noise may have made it too small)
+                sampling = sampling + np.diag(np.maximum(alone - np.diag(sampling), 0.0))
+        return beta, noise, sampling
 
     @property
     def line(self) -> Line:
         """The coefficients with their full covariances."""
         return Line(self.design, "linear", *self._own)
+
+    @property
+    def one_row(self) -> bool:
+        """Whether a person has one row in it."""
+        return not several(self.release)
 
     @property
     def column_means(self) -> Means:
@@ -124,6 +152,11 @@ class Fit(Saved, Margined):
         return self._solved.rows
 
     @property
+    def people(self) -> float:
+        """Where a person has several rows: how many people they are of, counted with noise; else NaN."""
+        return math.nan if self._spread is None else self._spread.people
+
+    @property
     def residual(self) -> float:
         """The standard deviation of what the line does not explain, in the outcome's unit."""
         unit = scale(self.design, self.design.outcome)[1] * self.design.weight(self.design.outcome).largest
@@ -136,7 +169,7 @@ class Fit(Saved, Margined):
 
     @property
     def certificate(self) -> Certificate | None:
-        """The ledger's signed statement about the sums; all else follows from them."""
+        """The ledger's signed statement about the sums; those of people's scores have one of their own."""
         return self.release.certificate
 
     @property
@@ -145,7 +178,8 @@ class Fit(Saved, Margined):
 
         ``error`` holds both: error² = ``noise``² + ``sampling``², and ``noise_share`` is noise² over error². ``low``
         and ``high`` cover the coefficient of the population; ±1.96 · ``noise`` covers that of the table's own rows.
-        Exact fits use Student's t with n − p degrees of freedom, noisy ones the normal law.
+        Exact fits use Student's t with n − p degrees of freedom (where a person has several rows, of G people: with
+        G − 1, and errors by person as ``cov_type="cluster"`` of statsmodels has them), noisy ones the normal law.
         """
         import pandas as pd
 
@@ -173,24 +207,26 @@ class Fit(Saved, Margined):
             from scipy import stats
         except ImportError:
             raise missing_extra("an exact regression", "models") from None
-        law = stats.t(self.rows - len(self.terms))
+        law = stats.t(self.rows - len(self.terms) if self._spread is None else self.people - 1)
         return float(law.ppf((1 + CONFIDENCE) / 2)), 2 * law.sf(ratio)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know, from released numbers alone."""
-        found, out = self._solved, []
-        if found.why:
+        found, out, lacks = self._solved, [], self._why
+        if lacks:
             most = np.argsort(-np.abs(found.direction), kind="stable")[:2]
             named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
-            where = "" if "rows" in found.why else f", {named} above all"
+            where = "" if lacks != found.why or "rows" in lacks else f", {named} above all"
             more = "" if self.release.mechanism == "none" else ", or ask with more epsilon; this answer stays charged"
-            out.append(f"No coefficients: {found.why}{where}. Take fewer terms or more rows{more}.")
+            out.append(f"No coefficients: {lacks}{where}. Take fewer terms or more rows{more}.")
         elif found.health < POOR:
             out.append(
                 f"Noise is large against what tells terms apart (κ = {found.health:.2g}, below {POOR:g}): intervals "
                 "may be too wide, and coefficients are drawn towards 0."
             )
+        if self.meat is not None and self.estimable:
+            out.append(self._of_people)
         if self.design.weights is not None:
             out.append(
                 f"Weighted least squares, R² = {float(self.design.weights):.6g}: rows whose scaled terms have a "
@@ -202,10 +238,26 @@ class Fit(Saved, Margined):
         if self.release.mechanism != "none":  # an exact release says so itself
             plan = self.release.plan
             out += clamped_columns(plan.fields, plan.measures[0].columns)
-            if lacking := [name for name, domain in self.design.domains.items() if domain.nullable]:
-                out.append(f"Rows without a value in {html_table.few(lacking)} are left out.")
+        if lacking := [name for name, domain in self.design.domains.items() if domain.nullable]:
+            out.append(f"Rows without a value in {html_table.few(lacking)} are left out.")
+        if self.release.mechanism != "none":
             out.append("The line is that of the clamped values; no interval holds what clamping moved.")
-        return (*out, *self.release.notes)
+        further = () if self.meat is None else self.meat.notes
+        return tuple(dict.fromkeys((*out, *self.release.notes, *further)))
+
+    @property
+    def _of_people(self) -> str:
+        """What errors rest on where a person has several rows."""
+        assert self.meat is not None
+        (measure,) = self.meat.plan.measures
+        assert measure.scores is not None
+        said = f"A person has up to {self.release.plan.rows} rows, which are alike: errors of sampling are by person"
+        if self.release.mechanism == "none":
+            return said + ", with G / (G - 1) · (n - 1) / (n - p) for n rows of G people."
+        return (
+            f"{said}, from a second release; there what one person adds is shortened to a length of "
+            f"{float(measure.scores.norm):.4g} on columns from -1 to 1, and no error is below that of independent rows."
+        )
 
     # what is done with it -------------------------------------------------------------------------------------------
 
@@ -244,6 +296,8 @@ class Fit(Saved, Margined):
         head = [f"{kind}: {self.model.formula}", f"Data: {self.release.dataset}, {self.release.plan.source}"]
         about = "" if self.release.mechanism == "none" else "about "
         facts = f"{'Rows' if self.design.weights is None else 'Rows by weight'}: {about}{self.rows:,.0f}"
+        if self._spread is not None:
+            facts += f"; people: {about}{self.people:,.0f}"
         if self.estimable:
             facts += f"; residual standard deviation: {self.residual:,.4g}"
         width = max(4, *(len(term) for term in self.terms))
@@ -258,7 +312,7 @@ class Fit(Saved, Margined):
                 f"{row['p']:>7.3f}  {share:>6}"
             )
         both = "The error, the interval and p contain both the choice of people and the noise; noise is its share of "
-        tail = [both + "error².", *self.notes, self.release.guarantee]
+        tail = [both + "error².", *self.notes, self.guarantee]
         if self.release.data == "dummy":
             head = [DUMMY, *head]
         return "\n".join([*head, facts, "", *lines, "", *tail])
@@ -276,7 +330,7 @@ class Fit(Saved, Margined):
             for term, row in said.iterrows()
         ]
         alarm = [html_table.sentence(DUMMY, alarm=True)] if self.release.data == "dummy" else []
-        notes = [html_table.sentence(note) for note in (*self.notes, self.release.guarantee)]
+        notes = [html_table.sentence(note) for note in (*self.notes, self.guarantee)]
         return html_table.block(*alarm, html_table.table(self.model.formula, header, rows, numbers=range(1, 7)), *notes)
 
     def chart(self) -> Any:

@@ -124,6 +124,7 @@ class ErrorForecast:
             together, and both are then greater.
         health: by number of rows, κ: below 1 there will be no coefficients, below 4 they are poor.
         weights: R², where rows have weights.
+        rows: of a person, at most.
     """
 
     terms: tuple[str, ...]
@@ -131,6 +132,7 @@ class ErrorForecast:
     sampling: tuple[tuple[float, ...], ...]
     health: tuple[float, ...]
     weights: float | None = None
+    rows: int = 1
 
     @classmethod
     def of(cls, plan: Plan, protection: Protection, budget: Budget) -> ErrorForecast:
@@ -161,6 +163,11 @@ class ErrorForecast:
         said = ["Expected standard errors, of columns that are spread evenly over their public values (noise alone):"]
         if self.weights is not None:
             said.insert(0, f"Weighted least squares, R² = {self.weights:.6g}; weights=None is the ordinary one.")
+        if self.rows > 1:
+            said.append(
+                f"A person has up to {self.rows} rows. Where they differ less than those of different people, errors "
+                f"of sampling are greater than these: up to {math.sqrt(self.rows):.3g} times."
+            )
         width = max(map(len, self.terms))
         head = "".join(f"{f'n = {rows:,}':>26}" for rows in SIZES)
         said.append(f"  {'':<{width}}{head}")

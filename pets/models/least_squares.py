@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -70,6 +70,7 @@ class Solved:
         direction: of that eigenvalue, one entry a column.
         why: why no coefficient is given (``""``: they are).
         means: of the columns, where there are coefficients.
+        inverse: of X'X; empty where no coefficient is given.
     """
 
     coefficients: Floats
@@ -81,6 +82,7 @@ class Solved:
     direction: Floats
     why: str = ""
     means: Means = _NO_MEANS
+    inverse: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,12 @@ def exact(design: Design, measure: Measure, values: Sequence[int]) -> Solved:
     spread = left / (rows - p)
     sampling = np.array([[float(measure.heaviest * spread * one) for one in row] for row in inverse])
     least = np.array([float(one) for one in beta])
+    own = np.array([[float(one) for one in row] for row in inverse])
     about = np.array([[float(one / rows) for one in row] for row in matrix])
     people = Means(about[0], np.empty((p, 0)), np.empty((p, 0)), _of_people(about, float(rows), measure))
-    return Solved(least, np.zeros((p, p)), sampling, float(rows), float(spread), math.inf, np.eye(p)[0], means=people)
+    return Solved(
+        least, np.zeros((p, p)), sampling, float(rows), float(spread), math.inf, np.eye(p)[0], means=people, inverse=own
+    )
 
 
 def _of_people(about: Floats, rows: float, measure: Measure) -> Floats:
@@ -208,7 +213,7 @@ def noisy(design: Design, measure: Measure, values: Sequence[int], deviation: fl
     of_means[:, places.matrix[0, 0]] -= about[0] / rows
     people = Means(about[0], moves * noise[:-1], (of_means * noise)[:, :-1], _of_people(about, rows, measure))
     sampling = float(measure.heaviest) * spread * inverse
-    return Solved(beta, made, sampling, rows, spread, kappa, direction, means=people)
+    return Solved(beta, made, sampling, rows, spread, kappa, direction, means=people, inverse=inverse)
 
 
 def _moves(places: Places, beta: Floats, cells: int) -> Floats:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json, number
-from pets.errors import QueryError, shown
+from pets.dp.calibrate import calibrate
+from pets.errors import QueryError, ReleaseFailedError, shown
 from pets.models.fit import Fit
 from pets.models.forecast import ErrorForecast
+from pets.models.glm.stepping import CHANGED, of_same_rows
+from pets.models.line.clusters import SHARE, asked_at, meat_of, solved_from, why
 from pets.models.model import Ask
-from pets.models.regression import Regression, parts
+from pets.models.regression import NAME, Regression, parts
 from pets.models.weighting import worth
+from pets.plan.fitted.design import design_of
 from pets.plan.plan import make_plan
 from pets.protection.budget import Budget
 from pets.protection.protection import DP, Protection
@@ -39,6 +43,7 @@ class Linear(Regression[Fit]):
 
     weights: Fraction | str | None = None
     values: tuple[str, ...] = ()
+    several: ClassVar[bool] = True
     kind: ClassVar[str] = "linear"
     called: ClassVar[str] = "a straight line"
 
@@ -86,13 +91,58 @@ class Linear(Regression[Fit]):
         more = {"weights": form["weights"]} if "weights" in form else {}
         return more | ({"values": tuple(one["column"] for one in form["values"])} if "values" in form else {})
 
+    def questions(
+        self, schema: Schema, protection: Protection, rho: Callable[[DP], float]
+    ) -> tuple[tuple[Query, Protection], ...]:
+        """Its sums; and where a person has several rows, those of people's scores."""
+        plan = make_plan(self.query, schema)
+        if plan.rows == 1:
+            return ((self.query, protection),)
+        first, second = _shared(protection, rho)
+        ((_, sums),) = self.query.aggregates
+        assert isinstance(sums, Moments)
+        at = (0,) * len(design_of(sums, plan.fields, plan.table).columns)
+        scores = meat_of(sums, at, Fraction(1) if isinstance(protection, DP) else None)
+        return ((self.query, first), (self.data.agg(**{NAME: scores}), second))
+
     def fitted(self, ask: Ask, protection: Protection) -> Fit:
-        """The line, of the answer to :attr:`query`."""
-        return Fit(self, ask(self.query, protection))
+        """The line, of the answer to :attr:`query`; where a person has several rows, and of one about people's scores.
+
+        That is asked at the line, and not where there is none: what was kept for it is then not spent.
+        """
+        if make_plan(self.query, ask.schema).rows == 1:
+            return Fit(self, ask(self.query, protection))
+        each = _shared(protection, ask.rho)
+        if isinstance(protection, DP):
+            ask.check(self.query, each)
+        release = ask(self.query, each[0])
+        solved = solved_from(release)
+        if why(solved):
+            return Fit(self, release)
+        query = self.data.agg(**{NAME: asked_at(release, solved)})
+        if isinstance(protection, DP):
+            ask.check(query, each[1:], begun=True)
+        meat = ask(query, each[1])
+        if not of_same_rows((release, meat)):
+            raise ReleaseFailedError(CHANGED)
+        return Fit(self, release, meat)
 
     def forecast(self, schema: Schema, protection: Protection, budget: Budget) -> ErrorForecast:
         """The standard errors of its coefficients."""
-        return ErrorForecast.of(make_plan(self.query, schema), protection, budget)
+        plan = make_plan(self.query, schema)
+        if plan.rows == 1:
+            return ErrorForecast.of(plan, protection, budget)
+        first, _ = _shared(protection, lambda under: calibrate(plan, under, budget).rho or 0.0)
+        return replace(ErrorForecast.of(plan, first, budget), rows=plan.rows)
+
+
+def _shared(protection: Protection, rho: Callable[[DP], float]) -> tuple[Protection, Protection]:
+    """What protects the sums of a line, and those of people's scores."""
+    if not isinstance(protection, DP):
+        return protection, protection
+    whole = rho(protection)
+    first, second = (DP(rho=whole * part, confidence=protection.confidence) for part in (1 - SHARE, SHARE))
+    return first, second
 
 
 @plain_arguments(QueryError, "linear", "write pets.linear('cost ~ age + sex', data='stays')")

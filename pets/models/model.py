@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pets.common.codec import Json, digest
 from pets.errors import QueryError
@@ -69,6 +69,9 @@ def check_rows(data: object) -> Query:
 
 class Model(ABC, Generic[R_co]):
     """A model of rows, in the terms of a question. It holds no rows and no results."""
+
+    several: ClassVar[bool] = False
+    """Whether its intervals are right where a person has several rows."""
 
     @property
     @abstractmethod

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from pets.common.codec import Json
 from pets.errors import PetsError
 from pets.models import saving
+from pets.models.margins.together import together
 from pets.models.model import Model
 from pets.models.reading.other_names import OtherNames
 from pets.release.release import Release
@@ -23,40 +24,46 @@ class Saved(OtherNames):
     Attributes:
         form: what it is called in its canonical form.
         called: what it is called in a sentence, with its article.
+        also: the names of further releases that it may be made of.
     """
 
     form: ClassVar[str] = ""
     called: ClassVar[str] = ""
+    also: ClassVar[tuple[str, ...]] = ()
     model: Model[Any]
     release: Release
 
     @property
     def answers(self) -> tuple[Release, ...]:
-        """The one release that it follows from."""
-        return (self.release,)
+        """The releases that it follows from."""
+        further = (getattr(self, name) for name in self.also)
+        return (self.release, *(one for one in further if one is not None))
 
     @property
     def guarantee(self) -> str:
-        """What its release promises."""
-        return self.release.guarantee
+        """What all its releases promise together."""
+        return together(self.answers)
 
     @classmethod
-    def _made(cls, model: Any, release: Release) -> Self:
-        """The fit of these two; raises :class:`PetsError` where they do not belong together."""
+    def _made(cls, model: Any, release: Release, **also: Release) -> Self:
+        """The fit of these; raises :class:`PetsError` where they do not belong together."""
         raise NotImplementedError
 
     def to_json(self) -> Json:
         """The canonical form: the model and the release; every number follows from them."""
-        return {"pets": self.form, "version": VERSION, "model": self.model.to_json(), "release": self.release.to_json()}
+        form: Json = {"pets": self.form, "version": VERSION, "model": self.model.to_json()}
+        names = [name for name in ("release", *self.also) if getattr(self, name) is not None]
+        return form | {name: getattr(self, name).to_json() for name in names}
 
     @classmethod
     def from_json(cls, form: Mapping[str, Any] | str | bytes) -> Self:
         """The fit whose canonical form this is; raises :class:`UserError` for one that was edited, or is none."""
         try:
             given = json.loads(form) if isinstance(form, (str, bytes)) else form
-            if given["pets"] != cls.form or given["version"] != VERSION or len(given) != 4:
+            also = {name: Release.from_json(given[name]) for name in cls.also if name in given}
+            if given["pets"] != cls.form or given["version"] != VERSION or len(given) != 4 + len(also):
                 raise ValueError("another form")
-            return cls._made(given["model"], Release.from_json(given["release"]))
+            return cls._made(given["model"], Release.from_json(given["release"]), **also)
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
             raise saving.broken(form, cls.form, cls.called) from None
 

@@ -30,6 +30,7 @@ MeasureKind = Literal[
     "exits",
     "step",
     "descent",
+    "meat",
 ]
 
 
@@ -210,6 +211,30 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """How a person's score of a regression is made: of each of its columns, Σ w·x·(y − x'β) over the person's rows.
+
+    Attributes:
+        at: the coefficients, in units of 2^-30, one for each of the cells, whose products are the columns.
+        outcome: its column, and its weight.
+        norm, bound: the greatest length of a score, and what it is in whole numbers.
+        split: of an exact answer, the bits of the lower half of a number; 0: numbers are in one piece.
+    """
+
+    at: tuple[int, ...]
+    outcome: tuple[str, Weight]
+    norm: Fraction
+    bound: int
+    split: int = 0
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        outcome: Json = {"column": self.outcome[0], "weight": self.outcome[1].to_json()}
+        out: Json = {"at": list(self.at), "outcome": outcome, "norm": number(self.norm), "bound": self.bound}
+        return out | ({"split": self.split} if self.split else {})
+
+
+@dataclass(frozen=True)
 class Measure:
     """One block of the vector: ``width`` integers a group, group by group.
 
@@ -234,6 +259,8 @@ class Measure:
             others times its variance, as ``link`` says.
         descent: the sum over people of what each would move a network's weights by, ``at`` these, as ``wiring`` says,
             in the one group that there is; without weights, how many people have a row that counts.
+        meat: products of two numbers of a person's score, each ``cells`` times residuals, as ``scores`` says; summed
+            over people, whose number is the last (``levels`` holds the lists' lengths).
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
@@ -260,6 +287,7 @@ class Measure:
     link: Link | None = None
     wiring: Wiring | None = None
     at: tuple[int, ...] | None = None
+    scores: Scores | None = None
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -278,6 +306,7 @@ class Measure:
         inside = [name for cell in self.cells for name in (*(one[0] for one in cell.factors), *dict(cell.levels))]
         inside += () if self.link is None else self.link.columns
         inside += () if self.wiring is None else (self.wiring.outcome, *self.wiring.columns)
+        inside += () if self.scores is None else (self.scores.outcome[0],)
         return tuple(dict.fromkeys(one for one in (self.column, self.other, *inside) if one is not None))
 
     @property
@@ -308,13 +337,13 @@ class Measure:
             out["cells"] = [cell.to_json() for cell in self.cells]
         if self.row_weight is not None:
             out["row_weight"] = self.row_weight.to_json()
-        if self.link is not None:
-            out["link"] = self.link.to_json()
+        out |= {} if self.link is None else {"link": self.link.to_json()}
         if self.wiring is not None:
             out |= {"outcome": {"column": self.wiring.outcome}, "inputs": self.wiring.entering}
         if self.wiring is not None and self.at is not None:
             out["widths"], out["activations"] = list(self.wiring.widths), list(self.wiring.activations)
             out["at"] = list(self.at)
+        out |= {} if self.scores is None else {"scores": self.scores.to_json()}
         return out
 
 

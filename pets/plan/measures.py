@@ -12,13 +12,9 @@ from typing import Any
 
 from pets.common.codec import number
 from pets.errors import QueryError
-from pets.plan.blocks import MAX_SUM, Blocks
 from pets.plan.bounding.bounds import Bounds
-from pets.plan.fitted.design import design_of
-from pets.plan.fitted.exits import exit_bins, max_spread, of_row
 from pets.plan.fitted.gradient import step_measure, step_output
-from pets.plan.fitted.newton import step_of
-from pets.plan.fitted.row_weights import sums_of
+from pets.plan.fitted.outputs import FittedBlocks
 from pets.plan.layout import MAX_SLOTS, bin_breaks
 from pets.plan.measure import Measure, Output, Weight
 from pets.plan.predicate import both, field, known
@@ -28,6 +24,7 @@ from pets.query_model.nodes.bin_edges import interval_labels
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.gradient import Gradient
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.moments import OfColumns, Spread
 from pets.query_model.nodes.newton import Newton
 from pets.schema.clock.time_of_day import Time
@@ -41,7 +38,7 @@ FANOUT = 16
 QUANTILE_BINS = 256
 
 
-class Planner(Blocks):
+class Planner(FittedBlocks):
     """Collects the measures that a query's aggregates need, each measured once however many outputs share it."""
 
     def __init__(self, fields: Mapping[str, Domain], table: str, bounds: Bounds) -> None:
@@ -85,7 +82,7 @@ class Planner(Blocks):
                 found = self._rows(None)
             elif isinstance(aggregate, OfColumn):
                 found = self._value_rows(aggregate)
-            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, (Moments, Newton, Gradient)):
+            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, (Moments, Newton, Meat, Gradient)):
                 found = self._both_rows(aggregate)
             else:
                 continue
@@ -118,6 +115,8 @@ class Planner(Blocks):
             own = self._where(aggregate.where)
             measure = step_measure(aggregate, self._fields, self._table, self._bounds, own)
             return step_output(name, measure, self._index(measure))
+        if isinstance(aggregate, Meat):
+            return self._meat(name, aggregate)
         if isinstance(aggregate, OfColumns):
             return self._joint(name, aggregate)
         if isinstance(aggregate, (Sum, Mean)):
@@ -251,76 +250,6 @@ class Planner(Blocks):
             whole=False,
             sample=sample,
         )
-
-    def _moments(self, name: str, aggregate: Moments) -> Output:
-        """All sums of a regression in one block, so that one noise serves them all."""
-        design = design_of(aggregate, self._fields, self._table)
-        rows = self._bounds.people * self._bounds.in_group
-        weighed = "" if design.weights is None else f" on weighted rows, R² = {number(design.weights)}"
-        found = sums_of(design, rows, MAX_SUM)
-        cells, of_row = found.cells, found.of_row
-        where = self._where(aggregate.where)
-        for column, domain in design.domains.items():
-            where = both(where, known(column, domain))
-        measure = Measure(
-            name=f"{len(cells)} sums of a regression of {aggregate.outcome}{weighed}",
-            kind="moments",
-            sensitivity=self._bounds.per_vector(of_row, len(cells)),
-            reason=f"{self._bounds.counted}, each adding at most {of_row.l2_squared**0.5:,.6g} in L2 to all sums",
-            limit=rows * of_row.linf,
-            where=where,
-            cells=cells,
-            width=len(cells),
-            row_weight=found.row_weight,
-        )
-        part = self._index(measure)
-        labels = tuple(map(design.name, design.monomials))
-        units = measure.units
-        needs = ((part, 1 / min(units)),)
-        return Output(name, aggregate.kind, (part,), needs, bins=labels, whole=False, units=units)
-
-    def _exits(self, name: str, aggregate: Exits) -> Output:
-        """Who leaves when, with the event and without it, in one block: a row is in one of the two lists."""
-        bins = exit_bins(aggregate, self._fields, self._table)
-        row = of_row(bins.levels[1])
-        width = sum(bins.levels)
-        measure = Measure(
-            name=f"who leaves when, by {aggregate.time} in {bins.within} bins, with and without {aggregate.event}",
-            kind="exits",
-            sensitivity=self._bounds.per_vector(row, width),
-            reason=f"{self._bounds.counted}, each adding at most {row.l2_squared**0.5:,.6g} in L2 to all sums",
-            limit=self._bounds.people * self._bounds.in_group * row.linf,
-            column=aggregate.time,
-            where=self._where(aggregate.where),
-            breaks=bins.breaks,
-            levels=bins.levels,
-            width=width,
-            other=aggregate.event,
-        )
-        part = self._index(measure)
-        return Output(name, aggregate.kind, (part,), ((part, max_spread(bins.levels[1])),), bins=bins.labels)
-
-    def _newton(self, name: str, aggregate: Newton) -> Output:
-        """All sums of a regression's step in one block."""
-        rows = self._bounds.people * self._bounds.in_group
-        step = step_of(aggregate, self._fields, self._table, rows, MAX_SUM)
-        where = self._where(aggregate.where)
-        for column in aggregate.columns:
-            where = both(where, known(column, step.design.domains[column]))
-        measure = Measure(
-            name=f"{len(step.cells)} sums of a step of a regression of {aggregate.outcome}",
-            kind="moments" if step.link is None else "step",
-            sensitivity=self._bounds.per_vector(step.of_row, len(step.cells)),
-            reason=f"{self._bounds.counted}, each adding at most {step.of_row.l2_squared**0.5:,.6g} in L2 to all sums",
-            limit=rows * max(step.units),
-            where=where,
-            cells=step.cells,
-            width=len(step.cells),
-            link=step.link,
-        )
-        part = self._index(measure)
-        needs = ((part, 1 / min(step.units)),)
-        return Output(name, aggregate.kind, (part,), needs, bins=step.labels, whole=False, units=step.units)
 
     def _histogram(self, name: str, aggregate: Histogram) -> Output:
         domain = field(aggregate.column, self._fields, self._table)

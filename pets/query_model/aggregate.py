@@ -16,6 +16,7 @@ from pets.query_model.nodes.bin_edges import edges_of
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.gradient import Gradient
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
 from pets.query_model.nodes.newton import Newton
 
@@ -175,7 +176,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
     kind.kind: kind
     for kind in (
         *(Count, CountUnits, Rate, Sum, Mean, Variance, Std, Covariance, Correlation, Histogram, Quantile, Tails),
-        *(Moments, Newton, Exits, Gradient),
+        *(Moments, Newton, Meat, Exits, Gradient),
     )
 }
 

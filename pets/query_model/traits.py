@@ -205,6 +205,7 @@ TRAITS: dict[str, Traits] = {
         # (asked for as models, such as pets.linear, and by no name of its own)
         Traits("regression", "bins", "a regression on {}", "sums of products of {column}", ()),
         Traits("newton", "bins", "a step of a regression on {}", "sums of a step on {column}", ()),
+        Traits("scores", "bins", "how people's rows depart from a regression on {}", "sums of scores on {column}", ()),
         Traits("survival", "bins", "survival over time, by {}", "exits over time of {column}", ()),
         Traits("gradient", "bins", "a step of a training on {}", "sums of a step of a training on {column}", ()),
     )

@@ -279,11 +279,18 @@ class Rows:
         found = self._found(("binned", column, breaks, where), inside, leaf, _COUNT)
         return scattered(self._slots(found), found["t0"], self._plan.groups, found["leaf"], leaves)
 
-    def patterns(self, columns: Sequence[str], where: Predicate | None) -> tuple[Ints, dict[str, Ints], Ints]:
-        """The different rows: the slot of each, its codes by column, and how many there are of it."""
+    def patterns(
+        self, columns: Sequence[str], where: Predicate | None, people: bool = False
+    ) -> tuple[Ints, dict[str, Ints], Ints]:
+        """The different rows: the slot of each, its codes by column, and how many there are of it.
+
+        With ``people``, rows of different people are different, and by no name their person is there, too.
+        """
         names = {column: f"v{place}" for place, column in enumerate(columns)}
-        keys = {name: partial(self._column, column=column) for column, name in names.items()}
-        found = self._found(("patterns", *columns, where), lambda: self.met(where), keys, _COUNT)
+        keys: dict[str, Any] = {name: partial(self._column, column=column) for column, name in names.items()}
+        if people:
+            names, keys = {"": "person"} | names, {"person": lambda table: table["person"]} | keys
+        found = self._found(("patterns", *names, where), lambda: self.met(where), keys, _COUNT)
         return self._slots(found), {column: found[name] for column, name in names.items()}, found["t0"]
 
     def numbered(self, width: int, where: Predicate | None) -> Ints:

@@ -24,6 +24,7 @@ from pets.plan.trained.descent import split
 from pets.plan.trained.train_plan import TrainPlan
 from pets.plan.vector import Ints, IntVector
 from pets.rows.counted_rows import Rows
+from pets.rows.engine.people_scores import products
 from pets.rows.engine.scores import added
 from pets.rows.linked import Linked
 from pets.rows.people.lowered import People
@@ -75,6 +76,9 @@ def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> 
         elif measure.kind == "step":
             slots, found, counts = rows.patterns(measure.columns, measure.where)
             vector[block] = added(measure, found, slots, counts, plan.groups)
+        elif measure.kind == "meat":
+            slots, found, counts = rows.patterns(measure.columns, measure.where, people=plan.rows > 1)
+            vector[block] = products(measure, found, slots, counts, plan.groups)
         else:
             vector[block] = linear.block(measure)
     return IntVector(plan.digest, vector)

@@ -21,7 +21,7 @@ _FOUND.loader.exec_module(TEXTS := importlib.util.module_from_spec(_FOUND))
 NUMBER = re.compile(r"-?[0-9]{1,160}(\.[0-9]{1,700}|/[0-9]{1,160})?")
 WORDS = """table people where by agg keyset rows groups rows_per_group tails column bins part period with linear min_of
   max_of age floor map prefix count count_units sum mean rate variance std covariance correlation regression survival
-  newton gradient histogram quantile category integer real boolean date datetime time identifier text"""
+  newton scores gradient histogram quantile category integer real boolean date datetime time identifier text"""
 KNOWN = set(re.findall(r"\w+", WORDS))  # parts of a question, aggregates, keys and domains
 MIDNIGHT = dt.datetime(1, 1, 1)
 MANY = 2_000_000  # numbers in an answer, and slots of a key

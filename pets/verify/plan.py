@@ -26,6 +26,7 @@ CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), besid
 PEOPLE, READINGS, COMPUTED = beside("kinds/people"), beside("kinds/readings"), beside("kinds/computed")
 MOMENTS, EXITS = beside("kinds/fitted/moments"), beside("kinds/fitted/exits")
 NEWTON, NETWORK = beside("kinds/fitted/newton"), beside("kinds/fitted/network_plan")
+MEAT = beside("kinds/fitted/meat")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -263,6 +264,8 @@ class Plan:
             parts = [NEWTON.block(self, one, where, COLUMNS, MOMENTS)]
         elif kind == "gradient":
             parts = [NETWORK.block(self, one, where, COLUMNS)]
+        elif kind == "scores":
+            parts = [MEAT.block(self, one, where, COLUMNS, MOMENTS)]
         else:
             parts, factor, centre, ends = self.weighed(one, where)
         scaled = {"factor": factor, "centre": centre, "low": ends[0], "high": ends[1]}

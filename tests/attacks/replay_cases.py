@@ -19,6 +19,7 @@ from pets.plan.trained.train_plan import make_train_plan
 from pets.query_model.features import Reading
 from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.gradient import Gradient
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.newton import Newton
 
 Ask = Callable[[pets.Session], Any]
@@ -95,6 +96,9 @@ QUERIES: dict[str, pets.Query] = {
         )
     ),
     "people of a step of a training": T.agg(g=Gradient(outcome="g", inputs=("x",))),
+    "people's scores of a regression": T.agg(
+        m=Meat(terms=(("y",), ("g",)), outcome="x", at=(2**28, 2**27, -(2**29), 0), norm="1.5", weights="2.5")  # type: ignore[arg-type]
+    ),
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),

@@ -37,6 +37,7 @@ from pets.plan.plan import make_plan
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.exits import Exits
 from pets.query_model.nodes.gradient import Gradient
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
@@ -187,11 +188,14 @@ CROWD = [
 CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * i), "e": "true"} for g in "abcdef"
           for i in range(8)]  # fmt: skip
 
+MIDDLE = [row | {"z": "200"} for row in ALIKE]
 FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
 TWO_TERMS = Moments(terms=(("x",), ("z",)), outcome="y")
 AT_ITS_ENDS = Moments(terms=(("x",), ("z",)), outcome="y", weights=Fraction(4))
 STEP = Newton(terms=(("x",), ("g",)), outcome="z", family="poisson", at=(0,) * 7)
+SCORES = Meat(terms=(("z",),), outcome="x", at=(0, 0), norm=Fraction(K))
+ALIKE_SCORES = Meat(terms=(("e",), ("y",), ("z",)), outcome="x", at=(0,) * 4, norm=Fraction(2 * K))
 WITH_LEVELS = Moments(terms=(("g",), ("x",), ("g", "x")), outcome="y")
 OVER_TIME = Exits("z", "e", (0, 50, 150, 300))  # type: ignore[arg-type]
 ALL = ("l0", "l1", "l2_squared", "linf")
@@ -304,6 +308,9 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("exits", "by number", query("t").agg(s=Exits("z", "e", bins=7)), LOW, ("l1", "l2_squared", "linf")),
     ("step", "alike", query("t").agg(f=STEP), ALIKE, ("l1", "l2_squared", "linf")),
     ("step", "one row", query("t").agg(f=STEP).bound(rows=1), ALIKE, ALL),
+    ("meat", "alike", query("t").agg(m=SCORES), MIDDLE, ("l2_squared", "linf")),
+    ("meat", "all alike", query("t").agg(m=ALIKE_SCORES), ALIKE, ("l0", "l1")),
+    ("meat", "alike, by group", by_group.agg(m=SCORES), MIDDLE, ("linf",)),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
     ("tails", "alike", by_group.agg(t=tails()), ALIKE, ALL),

@@ -14,7 +14,7 @@ from pets.errors import QueryError, ReleaseFailedError
 from pets.models.forecast import ErrorForecast
 from pets.models.glm.fit import GlmFit
 from pets.models.glm.forecast import forecast
-from pets.models.glm.stepping import MOST, Progress, of_same_rows, shares, step_of_query
+from pets.models.glm.stepping import CHANGED, MOST, Progress, of_same_rows, shares, step_of_query
 from pets.models.model import Ask
 from pets.models.regression import NAME, Regression, parts
 from pets.plan.plan import make_plan
@@ -133,10 +133,7 @@ class Glm(Regression[GlmFit]):
                 ask.check(query, each[place:], begun=place > 0)
             progress = Progress(self, ask.schema, fine, (*progress.releases, ask(query, each[place])))
             if not of_same_rows(progress.releases):
-                raise ReleaseFailedError(
-                    "rows or sites changed between the questions of this fit, so their answers cannot be joined; what "
-                    "was asked stays charged; ask again with again=True, and with a new key where one was given"
-                )
+                raise ReleaseFailedError(CHANGED)
         return GlmFit(self, progress.releases)
 
     def forecast(self, schema: Schema, protection: Protection, budget: Budget) -> ErrorForecast:

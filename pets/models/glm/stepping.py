@@ -33,6 +33,11 @@ NEAR = 2.0**-20
 ROUNDING = 2.0**-45
 """... and what more that is for each unit of the information's condition."""
 SEPARATED = "the steps do not settle: a number among the terms separates the outcomes"
+CHANGED = (
+    "rows or sites changed between the questions of this fit, so their answers cannot be joined; what was asked stays "
+    "charged; ask again with again=True, and with a new key where one was given"
+)
+"""What is said where they have."""
 ALIKE = "all outcomes are the same, as far as can be told"
 
 

@@ -40,6 +40,11 @@ class Margined:
         return None
 
     @property
+    def one_row(self) -> bool:
+        """Whether a person has one row in it."""
+        return True
+
+    @property
     def answers(self) -> tuple[Release, ...]:
         """The releases that it follows from."""
         raise NotImplementedError
@@ -114,6 +119,11 @@ class Margined:
     ) -> Margins:
         """:meth:`margins` over a population that is made already."""
         design = self._for_margins(by)
+        if not self.one_row and people is None:
+            raise UserError(
+                "where a person has several rows a line does not tell whom to average over; give a population, over= a "
+                "data frame of the model's other columns, or a release that counts people by them with bound(rows=1)"
+            )
         if people is None and self.column_means is None:
             others = needed(design, by)
             counted = ", ".join(map(repr, others))

@@ -43,7 +43,7 @@ class ExitFit(Saved):
             )
 
     @classmethod
-    def _made(cls, model: Any, release: Release) -> Self:
+    def _made(cls, model: Any, release: Release, **also: Release) -> Self:
         return cls(exit_model_of(cls.kind, model), release)
 
     # what follows from the release ----------------------------------------------------------------------------------

@@ -67,6 +67,12 @@ class Bounds:
             rows.linf * of_row.linf,
         )
 
+    def per_group(self, of_person: Sensitivity) -> Sensitivity:
+        """A list of numbers a group, to which a person whose rows count there adds a vector of at most these norms."""
+        groups = self.per_row(1, self.layout.groups).l0
+        one = of_person
+        return Sensitivity(groups * one.l0, groups * one.l1, groups * one.l2_squared, one.linf)
+
     def per_person(self) -> Sensitivity:
         """A person counted once in each group they are in."""
         l0 = min(self.kept_rows, self.layout.groups, self.group_cap or self.kept_rows)

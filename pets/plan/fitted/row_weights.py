@@ -51,7 +51,7 @@ def sums_of(design: Design, rows: int, greatest: int) -> Sums:
         units = [cell.unit for cell in cells]
         most = squared(design.monomials, [unit**2 for unit in units])
         return Sums(cells, None, Sensitivity(_entries(design), squared(design.monomials, units), most, max(units)))
-    _check(design)
+    check_weights(design)
     longest, patterns = design.weights, set(_patterns(design))
     deltas = [max(_most(longest, one, pattern) for pattern in patterns) for one in ((1, 0, 0), (0, 1, 0))]
     split = shared(*deltas)
@@ -80,7 +80,7 @@ def _entries(design: Design) -> int:
     return squared(design.monomials, None)
 
 
-def _check(design: Design) -> None:
+def check_weights(design: Design) -> None:
     """Refuse what has no weights in whole numbers of 64 bits, or whose bound would take too long to find."""
     off = "or fit every row in full: weights=None"
     wide = [name for name in design.domains if design.wide(name)]

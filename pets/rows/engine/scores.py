@@ -43,7 +43,7 @@ def added(measure: Measure, codes: Mapping[str, Ints], slots: Ints, counts: Ints
 
 def _of_rows(cells: tuple[Cell, ...], link: Link, codes: Mapping[str, Ints]) -> list[Ints]:
     """What a row of each pattern adds to each sum."""
-    p, products = len(link.at), [_product(cell, codes, len(codes[link.outcome])) for cell in cells]
+    p, products = len(link.at), [product_of(cell, codes, len(codes[link.outcome])) for cell in cells]
     residual, variance = _parts(link, _predictor(cells[:p], products, link), codes)
     if link.radius is not None:
         weight = _weight(cells[:p], products, link.radius)
@@ -54,7 +54,7 @@ def _of_rows(cells: tuple[Cell, ...], link: Link, codes: Mapping[str, Ints]) -> 
     ]
 
 
-def _product(cell: Cell, codes: Mapping[str, Ints], count: int) -> Ints:
+def product_of(cell: Cell, codes: Mapping[str, Ints], count: int) -> Ints:
     """The product of a cell, without its public factor."""
     out = np.ones(count, dtype=np.int64)
     for column, weight, power in cell.factors:

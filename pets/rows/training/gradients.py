@@ -76,6 +76,14 @@ def bounded(found: Floats, bound: int) -> Ints:
     units = scaled(found, WEIGHT)
     if not np.isfinite(units.sum()):  # (or a sum of finite numbers passes what a double holds: nothing is lost then)
         units = np.nan_to_num(units, nan=0.0, posinf=0.0, neginf=0.0)
+    return shortened(units, bound)
+
+
+def shortened(units: Floats, bound: int) -> Ints:
+    """Of each row of whole numbers, which is changed, the nearest ones of at most this length, towards 0.
+
+    Guarantee: the squares of each row of the result add up to at most ``bound``², in whole numbers.
+    """
     np.clip(units, -ENTRY, ENTRY, out=units)
     squares = _squares(units)
     (over,) = np.nonzero(squares > bound**2)

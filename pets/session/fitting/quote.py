@@ -44,10 +44,10 @@ def check(model: Model[object], schema: Schema, protection: Protection, *, pure:
         raise PolicyError("a model has no one distance to lie within; ask with pets.DP(epsilon=…), and see the quote")
     model.check(schema)
     plan = make_plan(model.query, schema)
-    if plan.rows > 1:
+    if plan.rows > 1 and not model.several:
         raise QueryError(
-            f"intervals of a model are right where a person has one row, and here {plan.rows} count; ask with "
-            f"data=pets.query({plan.table!r}).bound(rows=1), or of people: data=pets.people(…)"
+            f"intervals of this model are right where a person has one row, and here {plan.rows} count; ask with "
+            f"data=pets.query({plan.table!r}).bound(rows=1), or of people: data=pets.people(of={plan.table!r}, …)"
         )
 
 
@@ -86,5 +86,9 @@ class FitQuote:
         return html_table.block(
             html_table.sentence(self._cost),
             html_table.table("Expected standard errors", header, rows, numbers=range(1, len(header))),
-            *(html_table.sentence(line) for line in self.forecast.lines if line.startswith(("At n", "Weighted"))),
+            *(
+                html_table.sentence(line)
+                for line in self.forecast.lines
+                if line.startswith(("At n", "Weighted", "A person"))
+            ),
         )

@@ -46,8 +46,8 @@ class FederatedFits(FederatedTraining):
         check(model, self.schema, protection, pure=self.roster.currency == "pure")
         if self.roster.sites_per_person > 1:
             raise PolicyError(
-                "intervals of a model are right where a person has one row, and here several sites may hold rows "
-                "of one; make the federation with sites_per_person=1 where that is so"
+                "intervals of a model are right where one site has all rows of a person, and here several may have "
+                "some of one; make the federation with sites_per_person=1 where that is so"
             )
         model = model.settled(self.schema, protection)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pets
 from pets.plan.plan import make_plan
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.newton import Newton
 from pets.query_model.query import Query
 from tests.remedies import Case
@@ -45,7 +47,22 @@ def step(**more: Any) -> Any:
     return lambda: make_plan(Query("t", aggregates=(("fit", node),)), schema)
 
 
+def scores(**more: Any) -> Any:
+    people = more.pop("people", 1000)
+    schema = pets.Schema({"t": pets.Table(pets.Unit(None), COLUMNS, people=people)})
+    at = (0,) * (1 + len(more.get("terms", ("age",))))
+    node = Meat(**{"terms": ("age",), "outcome": "los", "at": at, "norm": 1, **more})
+    return lambda: make_plan(Query("t", aggregates=(("fit", node),)), schema)
+
+
+def product(third: str) -> Any:
+    names = ("fine_days", "many", third)
+    return [*names, *combinations(names, 2), names]
+
+
 CASES = [
+    Case(scores(at=(0, 0, 0)), "give one for each", scores()),
+    Case(scores(terms=product("cost")), "a coarser step for one of them", scores(terms=product("age"))),
     Case(step(at=(0, 0, 0)), "give one for each", step()),
     Case(step(family="logistic"), "name another", step(family="logistic", outcome="ill")),
     Case(step(outcome="cost"), "bound it in the schema", step()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pets.query_model.nodes.design import Moments
+from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.newton import Newton
 from tests.remedies import Case
 
@@ -15,6 +16,10 @@ def sums(*terms: Any, outcome: str = "y", weights: Any = None, levels: Any = ())
 
 def step(**more: Any) -> Any:
     return lambda: Newton(**{"terms": ("a",), "outcome": "y", "family": "poisson", **more})
+
+
+def scores(**more: Any) -> Any:
+    return lambda: Meat(**{"terms": ("a",), "outcome": "y", "at": (0, 0), **more})
 
 
 ALL = [f"x{number}" for number in range(40)]
@@ -36,4 +41,7 @@ CASES = [
     Case(step(at=(0.5, 1)), "whole numbers of 2^-30", step(at=(2**29, 2**30))),
     Case(step(weights="4.51"), "in steps of 1/64", step(weights="4.5")),
     Case(step(fine="yes"), "True or False", step(fine=True)),
+    Case(scores(at=(0.5, 1)), "whole numbers of 2^-30", scores(at=(2**29, 2**30))),
+    Case(scores(norm=0), "such as 2.5", scores(norm="2.5")),
+    Case(scores(norm="0.0001"), "in steps of 1/4096", scores(norm="0.25")),
 ]

@@ -67,7 +67,12 @@ FITS = [
     Case(fit(protection=pets.DP(epsilon=1, pure=True)), "without pure", fit()),
     Case(fit(budget=pets.Budget(epsilon=9)), "a budget with a delta", fit(budget=pets.Budget(epsilon=9, delta=1e-6))),
     Case(fit(protection=pets.DP(within=5)), "ask with pets.DP(epsilon=…)", fit()),
-    Case(fit(pets.linear("y", ["age"], data="t")), "bound(rows=1)", fit()),
+    Case(fit(pets.poisson("y", ["age"], data="t")), "bound(rows=1)", fit(COUNTS)),
+    Case(
+        fit(pets.poisson("y", ["age"], data="t")),
+        "pets.people(of='t', …)",
+        fit(pets.poisson("y", ["age"], data=pets.people(of="t", **FIRST, y=EVENTS.max("y").fill(0)))),
+    ),
     Case(
         fit(pets.poisson("y", ["age"], data=ONE_ROW), budget=pets.Budget(epsilon=0.9, delta=1e-6)),
         "ask with a smaller epsilon",

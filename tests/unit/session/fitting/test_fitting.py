@@ -1,4 +1,4 @@
-"""What may be fitted: a person has one row, and noise is normal; all else is refused before anything is spent."""
+"""What may be fitted: a person has one row but in a line, noise is normal; all else is refused and costs nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from tests.unit.session.fitting.fit_remedies import DP, LINE, ROWS, SCHEMA, open
 pytestmark = pytest.mark.chance(0)
 
 
-def test_a_person_has_one_row() -> None:
+def test_a_person_has_one_row_but_in_a_line() -> None:
     asked = opened()
     for rows in (None, 2, 3):
         data = pets.query("t") if rows is None else pets.query("t").bound(rows=rows)
+        odds = pets.poisson("y", ["age"], data=data)
         for protection in (DP, pets.Total()):
             with pytest.raises(UserError, match=r"bound\(rows=1\)"):
-                asked.fit(pets.linear("y", ["age"], data=data), protection)
+                asked.fit(odds, protection)
             with pytest.raises(UserError, match=r"bound\(rows=1\)"):
-                asked.quote_fit(pets.linear("y", ["age"], data=data), protection)
+                asked.quote_fit(odds, protection)
+        assert asked.quote_fit(pets.linear("y", ["age"], data=data), DP).forecast.rows == (rows or 3)
     assert asked.remaining().spent.loss == 0
     assert asked.fit(LINE, DP).release.plan.rows == 1
 

@@ -1,0 +1,1 @@
+"""What a straight line is fitted with, beside its sums."""

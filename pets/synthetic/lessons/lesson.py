@@ -13,7 +13,10 @@ from typing import Any
 
 from pets.common.yamlfile import Lines, read
 from pets.errors import UserError, did_you_mean, shown
+from pets.synthetic.lessons.changes import Change
 from pets.synthetic.lessons.source import LANGUAGES, Cell, cells, language_of
+from pets.synthetic.packs.formula import read as formula
+from pets.synthetic.packs.functions import FUNCTIONS
 from pets.synthetic.quiz.task import MANY, Task
 
 HOME = Path(__file__).parent
@@ -21,8 +24,9 @@ WAYS = ("fault", "sql", "answer")
 """How an answer is known."""
 
 FORMATS = ("csv", "parquet")
-_LESSON = ("lesson", "title", "about", "minutes", "data", "tasks")
-_DATA = ("pack", "people", "tables", "faults", "format")
+_LESSON = ("lesson", "title", "about", "minutes", "data", "tasks", "rubric")
+_DATA = ("pack", "people", "tables", "faults", "changes", "format")
+_CHANGE = ("kind", "table", "column", "where", "share", "value")
 _TASK = ("kind", "question", "hints", "lesson", "decimals", *WAYS)
 STAYS = "stays"
 """The pack's place, where the data is the one table of the demonstration."""
@@ -37,6 +41,7 @@ class Data:
         people: how many.
         tables: those that are handed out; none: all.
         faults: what is planted, by name with its share; empty: nothing.
+        changes: what happened to the rows, in a scenario.
         format: of the files.
     """
 
@@ -44,12 +49,22 @@ class Data:
     people: int
     tables: tuple[str, ...]
     faults: Mapping[str, float | None]
+    changes: tuple[Change, ...]
     format: str
 
 
 @dataclass(frozen=True)
+class Criterion:
+    """What a trainer looks for in what a student wrote, and how many points it is worth."""
+
+    name: str
+    points: int
+    look_for: str
+
+
+@dataclass(frozen=True)
 class Lesson:
-    """A lesson: its tasks, and by task one of ``WAYS`` with what it says."""
+    """A lesson: its tasks, by task one of ``WAYS`` with what it says, and, of a scenario, how a text is marked."""
 
     name: str
     title: str
@@ -58,6 +73,7 @@ class Lesson:
     data: Data
     tasks: tuple[Task, ...]
     known: Mapping[str, tuple[str, Any]]
+    rubric: tuple[Criterion, ...]
     folder: Path
 
     @property
@@ -89,6 +105,10 @@ ORDER = (
     "small_numbers",
     "a_useful_private_answer",
     "attack_and_defence",
+    "winter_crisis",
+    "coding_change",
+    "merger",
+    "linkage_gone_wrong",
 )
 
 
@@ -170,6 +190,7 @@ class _Reader:
             data=self.data(told),
             tasks=tuple(tasks),
             known=known,
+            rubric=self.rubric(told),
             folder=folder,
         )
 
@@ -185,8 +206,32 @@ class _Reader:
                 faults[name] = float(share) if share else None
             except (TypeError, ValueError):
                 raise self.wrong(form["faults"], name, "a fault's share is a number such as 0.01") from None
+        changes = tuple(self.changes(self.mapping(form.get("changes") or {}, form, "changes")))
+        if changes and faults:
+            raise self.wrong(form, "changes", "a scenario has no faults beside its changes; take one of them out")
         people = self.whole(form, "people", 1, 1_000_000)
-        return Data(self.text(form, "pack"), people, self.texts(form, "tables"), faults, format)
+        return Data(self.text(form, "pack"), people, self.texts(form, "tables"), faults, changes, format)
+
+    def changes(self, entries: Mapping[str, Any]) -> Iterator[Change]:
+        """What happened to the rows."""
+        for name, form in entries.items():
+            one = self.mapping(form, entries, name, _CHANGE)
+            try:
+                share = float(self.text(one, "share", "1"))
+                where = formula(self.text(one, "where"), FUNCTIONS) if "where" in one else None
+                column, value = self.text(one, "column", ""), self.text(one, "value", "")
+                yield Change(name, self.text(one, "kind"), self.text(one, "table"), column, where, share, value)
+            except (UserError, ValueError) as error:
+                raise error if self.label in str(error) else self.wrong(entries, name, str(error)) from None
+
+    def rubric(self, told: Mapping[str, Any]) -> tuple[Criterion, ...]:
+        """How a text is marked."""
+        entries = self.mapping(told.get("rubric") or {}, told, "rubric")
+        out = []
+        for name, form in entries.items():
+            one = self.mapping(form, entries, name, ("points", "look_for"))
+            out.append(Criterion(name, self.whole(one, "points", 1, 100), self.text(one, "look_for")))
+        return tuple(out)
 
     def task(self, name: str, form: Mapping[str, Any], parent: Any) -> Task:
         """A task from its entry."""
@@ -218,5 +263,6 @@ class _Reader:
 def described() -> Iterator[str]:
     """One line for each lesson of pets."""
     for lesson in lessons():
-        yield f"{lesson.name}: {lesson.title} ({lesson.minutes} minutes; {', '.join(lesson.languages)})"
+        kind = "a scenario; " if lesson.rubric else ""
+        yield f"{lesson.name}: {lesson.title} ({kind}{lesson.minutes} minutes; {', '.join(lesson.languages)})"
         yield f"    {lesson.about}"

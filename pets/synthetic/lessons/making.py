@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pets.common.progress import bar
 from pets.errors import UserError, shown
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.manifest import manifest
+from pets.synthetic.lessons.changes import changed
 from pets.synthetic.lessons.lesson import STAYS, Lesson
 from pets.synthetic.lessons.source import LANGUAGES, written
 from pets.synthetic.linked import linked
@@ -23,7 +25,8 @@ from pets.synthetic.quiz.quiz import Quiz
 from pets.synthetic.quiz.secret import Secret
 from pets.synthetic.stays import invent_stays, stays_schema
 
-DATA, QUIZ, INSTRUCTOR = "data", "quiz.json", "instructor"
+DATA, QUIZ, INSTRUCTOR, RUBRIC = "data", "quiz.json", "instructor", "rubric.csv"
+RUBRIC_HEAD = ("student", "criterion", "points", "of", "look_for")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -33,7 +36,12 @@ def rows_of(lesson: Lesson, secret: Secret, student: str) -> Dummy:
     data = lesson.data
     if data.pack == STAYS:
         return _stays(data.people, own.number("rows") % 2**63)
-    made = linked(load_pack(_place(lesson)), data.people, 0, faults=dict(data.faults) or False, secret=own)
+    pack = load_pack(_place(lesson))
+    made = linked(pack, data.people, 0, faults=dict(data.faults) or False, secret=own)
+    if data.changes:
+        tables = changed(pack, made.tables, data.changes, own.number("changes"))
+        told = made.manifest | {"rows": {name: table.num_rows for name, table in tables.items()}}
+        made = replace(made, tables=tables, manifest=told)
     if not data.tables:
         return made
     if unknown := [name for name in data.tables if name not in made.tables]:
@@ -192,4 +200,16 @@ def prepare(
                 replace_file(key / f"{name}.json", quiz.to_file(answers=True).encode("utf-8"), owner_only=True)
             made.append(out / name)
             moved.update()
+    if lesson.rubric:
+        _rubric(lesson, names, key)
     return made
+
+
+def _rubric(lesson: Lesson, names: list[str], key: Path) -> None:
+    """A file in which the trainer fills in points for what each student wrote."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(RUBRIC_HEAD)
+    rows.writerows([name, one.name, "", one.points, one.look_for] for name in names for one in lesson.rubric)
+    with writing("the rubric", str(key), "trainer"):
+        replace_file(key / RUBRIC, text.getvalue().encode("utf-8"), owner_only=True)

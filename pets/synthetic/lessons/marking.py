@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pets.common import html_table
 from pets.common.csv_cell import no_formula
-from pets.common.files import replace_file, writing
+from pets.common.files import reading, replace_file, writing
 from pets.errors import UserError
-from pets.synthetic.lessons.making import QUIZ
+from pets.synthetic.lessons.making import QUIZ, RUBRIC
 from pets.synthetic.quiz.quiz import ANSWERS, Mark, Quiz, read_answer
 
 _HEAD = ("student", "task", "score", "attempts", "note")
@@ -98,6 +98,8 @@ def _fitting(quiz: Quiz, path: Path) -> object:
 def mark(handed_in: Path, key: Path) -> Sheet:
     """Mark the folders of a class with the trainer's keys; who handed in nothing has 0.
 
+    Points that the trainer filled into ``rubric.csv`` are lines of their own; what is blank there is left out.
+
     A student is who the folder is called after. What cannot be read is 0, with a note, and stops nobody else's marking.
 
     Raises :class:`UserError` where there are no keys.
@@ -105,12 +107,34 @@ def mark(handed_in: Path, key: Path) -> Sheet:
     keys = sorted(key.glob("*.json")) if key.is_dir() else []
     if not keys:
         raise UserError(f"there are no answers in {str(key)!r}; give the folder that pets learn prepare --key wrote")
-    lines, title = list[Line](), ""
+    lines, title, points = list[Line](), "", _points(key / RUBRIC)
     for file in keys:
         truth = Quiz.read(file.read_text("utf-8"), str(file), coarse=1)
         title = truth.title
         lines += _lines(file.stem, handed_in / file.stem, truth)
+        lines += points.get(file.stem, ())
     return Sheet(title, tuple(lines))
+
+
+def _points(file: Path) -> dict[str, list[Line]]:
+    """What the trainer gave for each student's text.
+
+    Raises :class:`UserError` for points that are none.
+    """
+    out: dict[str, list[Line]] = {}
+    if not file.is_file():
+        return out
+    with reading("the rubric", file, "trainer/rubric.csv"):
+        text = file.read_text("utf-8-sig")
+    for row in csv.DictReader(text.splitlines()):
+        student, name, given, of = (str(row.get(key) or "").strip() for key in ("student", "criterion", "points", "of"))
+        if not given:
+            continue
+        if not given.isdecimal() or not of.isdecimal() or not 0 <= int(given) <= int(of):
+            raise UserError(f"the rubric gives {student or 'nobody'} {given!r} points of {of!r} for {name!r}; mend it")
+        score = 100 * int(given) // max(1, int(of))
+        out.setdefault(student, []).append(Line(student, f"rubric: {name}", score, 0, f"{given} of {of} points"))
+    return out
 
 
 def _lines(student: str, folder: Path, truth: Quiz) -> Iterator[Line]:

@@ -144,6 +144,8 @@ def _federated(signed: bytes) -> bool:
         file = json.loads(signed)
         if file.get("pets") == "derived" and "certificate" not in file:
             (file,) = file["from"]
+        if file.get("pets") == "trained over sites":
+            file = file["releases"][0]
         return isinstance(file.get("sharing"), dict)
     except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
         return False

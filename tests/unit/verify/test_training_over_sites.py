@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 import pets
 from pets import col
+from pets.cli import main
 from pets.common.codec import canonical
 from pets.errors import PetsError
 from pets.federated.analyst.sharing import signature
@@ -125,6 +127,16 @@ def test_no_number_of_it_can_be_edited(world: World) -> None:
             check(canonical(lie), world.key)
         with pytest.raises(PetsError):
             TrainedOverSites.from_json(lie)
+
+
+def test_the_command_line_checks_it(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved, key = world.made.save(tmp_path / "network.json"), tmp_path / "coordinator.pub"
+    key.write_text(world.key.hex(), "ascii")
+    assert main.run(["verify", str(saved), "--key", str(key)]) == 0
+    assert "4 steps of 5 numbers, each checked alone" in capsys.readouterr().out
+    key.write_text(bytes(range(32)).hex(), "ascii")
+    assert main.run(["verify", str(saved), "--key", str(key)]) != 0
+    assert "is not verified" in capsys.readouterr().err
 
 
 COLUMNS = {

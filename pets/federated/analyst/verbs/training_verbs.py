@@ -68,14 +68,7 @@ class FederatedTraining:
             Refused, ReleaseFailedError: where sites were lost or refused on the way; what was answered stays charged.
         """
         plan, each = self._trained(network, protection)
-
-        def ask(query: Query, under: Protection) -> Release:
-            return self._one(query, under, secure, again)
-
-        def known(query: Query, under: Protection) -> bool:
-            return not again and self._request(query, under, secure).key(self.roster) in self._answers
-
-        steps = FitSteps(self.schema, self.roster, ask, self.lefts, known, "training")
+        steps = self._steps(secure, again, "training")
         self._quoted(plan, each, secure, at_sites=True)
         releases: list[Release] = []
         looked = False
@@ -105,6 +98,17 @@ class FederatedTraining:
         """
         plan, each = self._trained(network, protection)
         return self._quoted(plan, each, secure)
+
+    def _steps(self, secure: str, again: bool, called: str) -> FitSteps:
+        """How what is done in several questions asks these sites, one after the other; ``called``: what that is."""
+
+        def ask(query: Query, under: Protection) -> Release:
+            return self._one(query, under, secure, again)
+
+        def known(query: Query, under: Protection) -> bool:
+            return not again and self._request(query, under, secure).key(self.roster) in self._answers
+
+        return FitSteps(self.schema, self.roster, ask, self.lefts, known, called)
 
     def _trained(self, network: Network, protection: Protection) -> tuple[TrainPlan, tuple[DP, DP]]:
         """The plan, and what protects the number of people and each step."""

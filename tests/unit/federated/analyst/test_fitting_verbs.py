@@ -140,3 +140,29 @@ def test_survival_that_cannot_be_had_honestly_is_refused_and_costs_nothing() -> 
     assert all(one.spent.loss == 0 and one.unbounded == 0 for one in many.remaining().values())
     exact = many.dummy(300).fit(CURVES, pets.Exact())
     assert exact.release.data == "dummy" and (exact.table.noise.fillna(0) == 0).all()
+
+
+# ── the price ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("model", [LINE, CURVES, TEST], ids=["line", "curves", "test"])
+def test_a_quote_has_the_price_and_the_noise_of_all_sites_and_spends_nothing(model: Any) -> None:
+    many = federation(MANY.head(300)) if model is LINE else hospitals(ARMS.head(300))
+    dp = pets.DP(epsilon=1)
+    masked, local = (many.quote_fit(model, dp, secure=secure) for secure in ("masked", "local"))
+    alone = next(iter(many.sites.values())).session.quote_fit(model, dp)
+    names = [name for name in alone.table if str(name).startswith("noise")]
+    for name in names:
+        ones = [one.table[name].to_numpy(dtype=float) for one in (alone, masked, local)]
+        assert np.allclose(ones[1] / ones[0], np.sqrt(SITES / 2), rtol=2e-3, equal_nan=True)  # two of them are honest
+        assert np.allclose(ones[2] / ones[0], np.sqrt(SITES), rtol=2e-3, equal_nan=True)
+    assert names and str(masked).startswith("Cost: ε = 1, δ = 1e-06")
+    assert 0 <= alone.price.cost.loss - masked.price.cost.loss <= 1e-5 * alone.price.cost.loss
+    assert all(one.spent.loss == 0 for one in many.remaining().values()) and many.history().empty
+    with pytest.raises(pets.UserError, match="quote with"):
+        many.dummy(99).quote_fit(model, pets.Exact())
+    with pytest.raises(PolicyError):
+        many.quote_fit(model, pets.Total())
+    with pytest.raises(PolicyError, match="sites_per_person=1"):
+        again = federation if model is LINE else hospitals
+        again((MANY if model is LINE else ARMS).head(300), sites_per_person=2).quote_fit(model, dp)

@@ -137,3 +137,34 @@ def test_a_site_that_allows_less_a_query_refuses_before_the_first() -> None:
     with pytest.raises(BudgetError, match=r"its policy allows 0\.6 a query"):
         many.fit(ODDS, pets.DP(epsilon=1))
     assert all(one.spent.loss == 0 for one in many.remaining().values())
+
+
+@pytest.mark.parametrize("secure", ["masked", "local"])
+def test_a_fit_that_was_broken_off_goes_on_when_the_site_is_back_at_no_second_charge(
+    secure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, count = federation(BIG.head(6000)), []
+    right, site = many._one, list(many.sites.values())[1]
+
+    def lost(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == 4:
+            monkeypatch.setattr(site, "handle", _dead)
+        return right(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(many, "_one", lost)
+        with pytest.raises(ReleaseFailedError, match=r"3 questions of this fit had been answered, .* stays"):
+            many.fit(ODDS, pets.DP(epsilon=2), secure=secure)
+    known, broken = list(many._answers), {name: one.spent.loss for name, one in many.remaining().items()}
+    assert len(known) == 3 and len(many.history()[many.history().state == "committed"]) >= 9
+    monkeypatch.undo()
+    fit = many.fit(ODDS, pets.DP(epsilon=2), secure=secure)
+    assert [one.id for one in fit.releases[:3]] == [many._answers[key].id for key in known]
+    spent = {name: one.spent.loss for name, one in many.remaining().items()}
+    rest = sum(one.cost["loss"] for one in fit.releases[3:])
+    assert spent == {name: one + rest for name, one in broken.items()}
+    assert spent[site.name] == sum(one.cost["loss"] for one in fit.releases)
+    assert many.quote_fit(ODDS, pets.DP(epsilon=2), secure=secure).price.cost.loss == pytest.approx(
+        spent[site.name], rel=1e-4
+    )

@@ -16,6 +16,8 @@ import pytest
 
 from pets.models.survival.covariates import Covariates, Judged, Term
 from pets.models.survival.estimate import Z
+from pets.models.survival.partial import partial
+from pets.models.survival.streams import Streams
 from tests.stats.test_survival import HORIZON, RATE, deviation, few, leave, released
 
 pytestmark = pytest.mark.chance(0)
@@ -25,6 +27,7 @@ TWO = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 PRODUCT = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 FOUR = ((0.0,), (1.0,), (2.0,), (3.0,))
 EVEN = (0.25,) * 4
+FAR = (0.25, 3.0)
 
 
 @dataclass(frozen=True)
@@ -129,12 +132,26 @@ def test_ratios_of_a_product_hold_too(count: int, epsilon: float) -> None:
     assert found.naive.mean() < 0.9
 
 
+@pytest.mark.parametrize(("ratio", "most"), [((0.75, 1.5), 0.0001), (FAR, 0.001)])
+def test_bins_in_which_one_in_nine_has_the_event_draw_no_ratio_towards_1(ratio: Any, most: float) -> None:
+    """Expected counts of 12 bins, with events and losses at constant rates, and no noise to speak of."""
+    design, slopes, left = np.array(TWO), np.log(ratio), []
+    starts = np.exp(-0.05 * np.arange(13))
+    for hazard in 0.1125 * np.exp(design @ slopes):
+        there = starts * np.exp(-hazard * np.arange(13))
+        leave = 25_000 * -np.diff(there)
+        part = hazard / (hazard + 0.05)
+        left.append(Streams(leave * part, np.append(leave * (1 - part), 25_000 * there[-1]), 1e-3))
+    found = partial(left, design, np.ones(12))
+    off = found.coefficients - slopes
+    assert found.settled and (np.abs(off) < most).all(), off
+
+
 def test_ratios_of_a_rare_value_hold_too_and_those_without_the_noise_do_not() -> None:
     found = ratios(Cell(10_000, 1.0, shares=(0.475, 0.025, 0.475, 0.025)))
     assert found.given >= 0.5 and (found.held >= 0.9).all() and found.naive[1] < 0.9
 
 
-FAR = (0.25, 3.0)
 EARLY = {  # nobody is left in late bins, and some patterns have left before others
     f"{name} {epsilon:g}": Cell(count, epsilon, ratios=ratio, bins=24, leave=rates)
     for name, count, ratio, rates in (

@@ -236,9 +236,15 @@ class GlmFit(Predicts, Margined, OtherNames):
             out.append(f"No coefficients: {found.why}{where}. {remedy}{rest}.")
         elif self.hidden:
             terms = ", ".join(map(repr, self.hidden))
+            first = (
+                "put another value of a category first (map lists them in its order), "
+                if 0 in self._progress.hidden
+                else ""
+            )
             out.append(
                 f"Not given: {terms}. In one of these groups, or in the one that they are held against, all outcomes "
-                "may be the same, and then no coefficient is the best one; join small groups, or leave the term out."
+                f"may be the same, and then no coefficient is the best one; join small groups, {first}or leave the "
+                "term out."
             )
         if not found.why and found.unsettled > DOUBTFUL:
             out.append(

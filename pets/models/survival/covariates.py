@@ -29,7 +29,8 @@ HALF = 0.5
 CROWD = 0.18
 """Nor where a greater share of those at risk in a bin has the event in it."""
 DRAWN = 0.5
-"""Nor where a bin's width draws a ratio towards 1 by more of its error: by log ratio · share², at most, as measured."""
+"""Nor where a bin's width draws a ratio towards 1 by more of its error: by log ratio · share³ ÷ 2, at most (measured at
+ratios of 0.25 to 3, and shares up to that above)."""
 BANDS = 8
 """Into about how many steps a remedy cuts the range of a number."""
 Value = str | bool | int
@@ -315,7 +316,7 @@ class Judged:
 
     def _drawn(self, found: Partial) -> bool:
         error = np.sqrt(np.diag(found.noise + found.sampling))
-        return not self.exact and bool((np.abs(found.coefficients) * self.crowd**2 > DRAWN * error).any())
+        return not self.exact and bool((np.abs(found.coefficients) * self.crowd**3 / 2 > DRAWN * error).any())
 
     @property
     def why(self) -> str | None:

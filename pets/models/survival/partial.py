@@ -1,10 +1,11 @@
 """Partial likelihood from who leaves when in each pattern of covariates: log hazard ratios, and what moves them.
 
-Cox 1972. Those at risk in a bin are those who are there when it begins, less half of those who leave it (of those lost:
-in a bin of several values): with ties this is Efron's 1977 mean of the risk sets that the events might have met one by
-one, which exact counts get as it stands. The noise moves the score; the coefficients follow by the inverse of the
-information (the delta method), in which each count enters wherever it stands. A pattern leaves the likelihood, as if
-lost from sight, where few are at risk in it beside the noise on their number: from there on noise decides.
+Cox 1972. Those at risk in a bin are those who are there when it begins, less half, or a little more, of those who leave
+it (of those lost: in a bin of several values): with ties this is Efron's 1977 mean of the risk sets that the events
+might have met one by one, which exact counts get as it stands. The noise moves the score; the coefficients follow by
+the inverse of the information (the delta method), in which each count enters wherever it stands. A pattern leaves the
+likelihood, as if lost from sight, where few are at risk in it beside the noise on their number: from there on noise
+decides.
 """
 
 from __future__ import annotations
@@ -77,12 +78,14 @@ class Counts:
     Attributes:
         events: of each pattern in each bin up to where enough are at risk in it.
         risk: who is there when a bin begins, less half of those who are lost in a wide one, up to there.
+        lost: who is lost in a wide bin, up to there.
         wide: by bin 1 where that is so.
         seen: of each pattern 1 in each bin up to there, else 0.
     """
 
     events: Floats
     risk: Floats
+    lost: Floats
     wide: Floats
     seen: Floats
 
@@ -95,9 +98,31 @@ class Counts:
         return cls(
             seen * np.array([one.events for one in patterns]),
             seen * (np.array([one.at_risk for one in patterns]) - wide * lost / 2),
+            seen * wide * lost,
             wide,
             seen,
         )
+
+    @property
+    def share(self) -> Floats:
+        """Of those who are there when a bin begins, who leaves it: in a wide one with the event or without it."""
+        left, there = self.events + self.lost, self.risk + self.lost / 2
+        return np.divide(left, there, out=np.zeros_like(left), where=there > 0)
+
+    @property
+    def exposed(self) -> Floats:
+        """How many are at risk on the average over a bin that people leave one by one: m of n at the start.
+
+        That is m ÷ −log(1 − m ÷ n), here to the fourth order. Less half of m would do in bins that few leave, and draws
+        ratios of larger hazards towards 1.
+        """
+        further = (self.events + self.lost) * (self.share / 12 + self.share**2 / 24)
+        return np.maximum(self.risk - self.events / 2 - further, 0.0)
+
+    @property
+    def slopes(self) -> tuple[Floats, Floats]:
+        """By how much :attr:`exposed` grows with those who are there, and falls with those who leave."""
+        return 1 + self.share**2 / 12 + self.share**3 / 12, 1 / 2 + self.share / 6 + self.share**2 / 8
 
     @property
     def died(self) -> Floats:
@@ -108,7 +133,7 @@ class Counts:
     def means(self, design: Floats, beta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Of those at risk: their relative hazards, the sum in each bin (1 where it is 0), whether there are any, and
         the mean of their covariates."""
-        hazard = np.exp(design @ beta)[:, None] * np.maximum(self.risk - self.events / 2, 0.0)
+        hazard = np.exp(design @ beta)[:, None] * self.exposed
         total = hazard.sum(axis=0)
         there = total > 0
         total = np.where(there, total, 1.0)
@@ -146,12 +171,12 @@ def _moves(
 ) -> Iterator[tuple[Floats, Floats]]:
     """Of each pattern, how each count of its events, and of its others, moves the score."""
     _, total, there, mean = counts.means(design, beta)
-    for x, one, seen in zip(design, patterns, counts.seen, strict=True):
+    for x, one, seen, grows, falls in zip(design, patterns, counts.seen, *counts.slopes, strict=True):
         beyond = np.where(there & (seen > 0), x[:, None] - mean, 0.0)
         own = np.where(there, counts.died / total, 0.0) * np.exp(x @ beta) * beyond
-        so_far = np.cumsum(own, axis=1)
+        so_far, by_exits = np.cumsum(own * grows, axis=1), own * falls
         later = np.repeat(so_far[:, -1:], len(one.others) - one.bins, axis=1)
-        yield beyond - (so_far - own / 2), -np.concatenate([so_far - counts.wide * own / 2, later], axis=1)
+        yield beyond - so_far + by_exits, -np.concatenate([so_far - counts.wide * by_exits, later], axis=1)
 
 
 def _noise(patterns: Sequence[Streams], counts: Counts, design: Floats, beta: Floats) -> Floats:
@@ -176,7 +201,7 @@ def survival_of(patterns: Sequence[Streams], design: Floats, wide: Floats, found
     """
     counts, beta = Counts.of(patterns, wide), found.coefficients
     weight = np.exp(design @ beta)
-    hazards = weight[:, None] * np.maximum(counts.risk - wide * counts.events / 2, 0.0)
+    hazards = weight[:, None] * np.where(wide > 0, counts.exposed, counts.risk)
     total = hazards.sum(axis=0)
     few = total <= 0
     last = int(few.argmax()) if few.any() else len(total)
@@ -192,11 +217,13 @@ def survival_of(patterns: Sequence[Streams], design: Floats, wide: Floats, found
     if any(one.deviation for one in patterns):
         through = slope.T @ found.sampling  # (the inverse of the information turns moves of the score)
         moves = _moves(patterns, counts, design, beta)
-        for own, one, seen, both in zip(weight, patterns, counts.seen[:, :last], moves, strict=True):
+        grows, falls = (one[:, :last] for one in counts.slopes)
+        each = zip(weight, patterns, counts.seen[:, :last], grows, falls, moves, strict=True)
+        for own, one, seen, more, less, both in each:
             fall = hazard / total * own * seen
-            so_far, half = np.cumsum(fall), np.where(reached, wide * fall / 2, 0.0)
-            of_events = so_far[sooner] - half - np.where(reached, seen / total, 0.0)
-            of_others = so_far[sooner] - half
+            so_far = np.cumsum(fall * np.where(wide > 0, more, 1.0))
+            of_others = so_far[sooner] - np.where(reached, wide * fall * less, 0.0)
+            of_events = of_others - np.where(reached, seen / total, 0.0)
             for part, moved in zip((of_events, of_others), both, strict=True):
                 later = np.repeat(so_far[:, None], moved.shape[1] - last, axis=1)
                 whole = np.concatenate([part, later], axis=1) + through @ moved

@@ -89,6 +89,9 @@ def test_where_the_value_that_others_are_held_against_has_one_outcome_the_interc
     frame.loc[frame.w == "p", "died"] = True
     fit = fitted(frame, pets.logistic("died ~ age + a + w", data="t"), 8)
     assert fit.hidden == ("intercept", "w[q]", "w[r]") and not math.isnan(fit.coefficients["age"])
+    assert "put another value of a category first (map lists them in its order)" in fit.notes[0]
+    other = pets.query("t").with_columns(v=pets.col("w").map({"q": "q", "p": "p", "r": "r"}))
+    assert fitted(frame, pets.logistic("died ~ age + v", data=other)).hidden == ("v[p]",)
     assert fit.predict({"age": [40.0], "a": [True], "w": ["q"]}).isna().all()
     other = ROWS.copy()
     other.loc[~other.a, "died"] = False

@@ -72,6 +72,7 @@ NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "
 NETWORK = pets.classifier("g", ["x", "h", "sex"], data=T.where(col("y") > -4), steps=6, hidden=(3,), clip=0.5)
 ODDS = pets.poisson("x", ["y", "g"], data=T.bound(rows=1))
 LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
+VISITS = pets.linear("x", ["y"], data=T)
 FOLLOWED = pets.people(
     of="p",
     cost=OTHERS.sum("cost", clip=(0, 60)),
@@ -185,6 +186,16 @@ def a_line(session: pets.Session) -> Any:
     return [repr(quote), fit.release, *shown]
 
 
+def a_line_by_person(session: pets.Session) -> Any:
+    """A line of several rows a person, which is two questions."""
+    if session.budget.currency == "pure":
+        return session.release(VISITS.query, pets.DP(epsilon=1))
+    quote = session.quote_fit(VISITS, pets.DP(epsilon=400))
+    fit = session.fit(VISITS, pets.DP(epsilon=400))
+    assert fit.meat is not None, "there is a line, so people's scores are asked for"
+    return [repr(quote), list(fit.answers), repr(fit), fit._repr_html_(), fit.model.to_json(), fit.table.to_csv()]
+
+
 def some_curves(session: pets.Session) -> Any:
     """With all that is shown of them, and a test between them, which is free."""
     if session.budget.currency == "pure":
@@ -220,6 +231,7 @@ def odds(session: pets.Session) -> Any:
 VERBS: dict[str, Ask] = {
     "fit, step by step": odds,
     "fit": a_line,
+    "fit, by person": a_line_by_person,
     "train": a_network,
     "curves": some_curves,
     "rows_lost": what_bounds_leave_out,

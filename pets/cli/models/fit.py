@@ -113,7 +113,8 @@ def fit(
     quote: Quote = False,
     dummy: Dummy = False,
 ) -> None:
-    """A model with errors, intervals and p-values that contain the noise. A person has one row in it (--rows 1).
+    """A model with errors, intervals and p-values that contain the noise. A person has one row in it (--rows 1); in a
+    straight line several, whose errors are then by person.
 
     \b
     pets fit linear --schema stays.yaml --data stays.csv --formula "length_of_stay ~ age + sex" --rows 1 --epsilon 1
@@ -128,7 +129,7 @@ def fit(
 
     def made(session: Any, protection: Any) -> tuple[Any, Any]:
         found = session.fit(built, protection, key=key)
-        return found, getattr(found, "releases", None) or (found.release,)
+        return found, found.answers
 
     Asked(lambda session, protection: session.quote_fit(built, protection), lambda price: price.price.cost, made).run(
         known, protect, purse, source, kept, quote=quote, dummy=dummy, exact=True

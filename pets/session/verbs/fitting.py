@@ -31,9 +31,10 @@ class FittingVerbs(Asker):
 
         Lists of sums are released and charged, like any question, and the model is worked out from them: so it holds
         for ``pets.DP(epsilon=…)``, for ``pets.Total()`` where the policy allows it, and for ``pets.Exact()`` on
-        invented rows. A person has one row in it (``bound(rows=1)``, or people's features). The same model of the same
-        snapshot under the same protection costs nothing. ``pets.logistic`` and ``pets.poisson`` are some questions one
-        after the other: none is asked where the account has no room for all, and one that was paid for costs nothing.
+        invented rows. A person has one row in it (``bound(rows=1)``, or people's features); in ``pets.linear`` several
+        may count, and errors are then by person. The same model of the same snapshot under the same protection costs
+        nothing. ``pets.logistic``, ``pets.poisson`` and a line of several rows a person are some questions one after
+        the other: none is asked where the account has no room for all, and one that was paid for costs nothing.
 
         Args:
             model: such as ``pets.linear("cost ~ age + sex", data="stays")``, ``pets.logistic(…)``,

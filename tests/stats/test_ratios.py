@@ -268,7 +268,7 @@ def test_predicted_survival_is_held_as_often_as_it_says(count: int, epsilon: flo
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize(("count", "epsilon"), [(n, e) for n in (2000, 10_000, 70_000) for e in (0.5, 1.0, 3.0)])
 def test_predicted_survival_is_held_soak(count: int, epsilon: float) -> None:
-    found = expected(Cell(count, epsilon, looks=2000), seed=1)
+    found = expected(Cell(count, epsilon, looks=1000), seed=1)
     told = [found.points, found.worst, found.naive, found.given]
     print(f"\n| {count:,}, {epsilon:g} |", " | ".join(f"{one:.3f}" for one in told), "|")
     assert found.points >= 0.93 and found.worst >= 0.9

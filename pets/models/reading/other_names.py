@@ -25,6 +25,11 @@ NAMES: Mapping[str, tuple[str, str]] = {
         ("margins", "margins('column', over=…)"),
     ),
     **dict.fromkeys(("survival_function_", "survival", "cumulative_density_"), ("table", "table['survival']")),
+    **dict.fromkeys(
+        ("predict_survival_function", "baseline_survival_", "baseline_hazard_", "baseline_cumulative_hazard_"),
+        ("predict_survival", "predict_survival(rows)"),
+    ),
+    **dict.fromkeys(("predict_partial_hazard", "predict_hazard"), ("ratios", "ratios(rows)")),
     **dict.fromkeys(("median_survival_time_", "median_survival_times"), ("median", "median")),
     **dict.fromkeys(("plot_coefficients", "forest", "forest_plot"), ("chart", "chart()")),
     **dict.fromkeys(("p_value", "pvalue"), ("p", "p")),

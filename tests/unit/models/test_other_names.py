@@ -57,6 +57,8 @@ def test_what_is_written_there_works() -> None:
     for written in ("coefficients['intercept']", "table['error']", "table['p']", "table[['low', 'high']]"):
         assert eval(f"fit.{written}", {"fit": fit}) is not None
     assert eval("fit.table['ratio']", {"fit": fit}).loc["sick[True]"] > 0
+    for name in ("predict_survival_function", "predict_partial_hazard"):
+        assert not eval(f"fit.{NAMES[name][1]}", {"fit": fitted("hazards"), "rows": {"sick": [True]}}).empty
 
 
 def test_a_fit_is_copied_and_a_property_s_own_error_stays() -> None:

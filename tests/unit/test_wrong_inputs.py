@@ -41,6 +41,10 @@ from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Period
 from pets.query_model.query import Query
 from pets.session.explain import explain
 from pets.synthetic.dummy import invent
+from pets.synthetic.dummy_data.files import check_key
+from pets.synthetic.lessons.lesson import load_lesson
+from pets.synthetic.quiz.quiz import Quiz
+from pets.synthetic.quiz.task import Task
 
 COLUMNS = {
     "id": Identifier(),
@@ -322,6 +326,15 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "dummy faults": lambda x: pets.dummy(S, 5, faults=x),
     "dummy link": lambda x: pets.dummy("nhs", people=1, link=x),
     "dummy format": lambda x: pets.dummy(S, 5).save("/dev/null/x", x),
+    "dummy secret": lambda x: pets.dummy("dental", people=1, secret=x),
+    "pack faults": lambda x: pets.dummy("dental", people=1, faults=x),
+    "key of faults": lambda x: check_key([1], x, "handed out"),
+    "answer": lambda x: Quiz([Task("t", "rows", "?")], {}).answer("t", x),
+    "answer number": lambda x: Quiz([Task("t", "number", "?")], {}).answer("t", x),
+    "answer texts": lambda x: Quiz([Task("t", "texts", "?")], {}).answer("t", x),
+    "answer task": lambda x: Quiz([Task("t", "rows", "?")], {}).answer(x, [1]),
+    "quiz": Quiz.load,
+    "lesson": load_lesson,
     "rule": lambda x: Table("row", {"a": Integer(0, 5)}, rules=x),  # type: ignore[arg-type]
     "rule order": lambda x: Table("row", {"a": Integer(0, 5)}, rules=[{"order": x}]),  # type: ignore[list-item]
     "rule when": lambda x: Table("row", {"a": Integer(0, 5)}, rules=[{"column": "a", "when": {"a": x}}]),  # type: ignore[list-item]

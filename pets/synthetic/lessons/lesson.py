@@ -121,7 +121,11 @@ def load_lesson(name: str) -> Lesson:
         raise UserError(f"a lesson is named, such as find_the_faults, not {shown(name)}")
     known = sorted(path.parent.name for path in HOME.glob("*/lesson.yaml"))
     folder = HOME / name if name in known else Path(name)
-    if not (folder / "lesson.yaml").is_file():
+    try:
+        there = (folder / "lesson.yaml").is_file()
+    except (OSError, ValueError):  # no path that a system allows
+        there = False
+    if not there:
         raise UserError(f"there is no lesson {shown(name)}{did_you_mean(name, known)}")
     tree, _ = read(folder / "lesson.yaml", "lesson", own=name in known)
     return _Reader(f"{folder.resolve().name}/lesson.yaml").lesson(tree, folder)

@@ -74,7 +74,7 @@ class Quiz(Mapping[str, Task]):
         self._progress: dict[str, dict[str, Any]] = {} if folder is None else _progress(folder)
 
     def __getitem__(self, name: str) -> Task:
-        if name not in self._tasks:
+        if not isinstance(name, str) or name not in self._tasks:
             raise UserError(f"there is no task {shown(name)}{did_you_mean(name, self._tasks)}")
         return self._tasks[name]
 

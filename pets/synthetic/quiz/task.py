@@ -65,8 +65,12 @@ class Task:
             return frozenset({self._one(value, wrong)})
         if isinstance(answer, (str, bytes, Mapping)) or not isinstance(answer, Iterable):
             raise wrong
+        try:
+            every = iter(answer)
+        except TypeError:  # an array without a dimension
+            raise wrong from None
         found = set[str]()
-        for part in answer:
+        for part in every:
             found.add(self._one(python_value(part), wrong))
             if len(found) > MOST:
                 raise UserError(f"an answer to {self.name!r} has at most {MOST:,} parts; name those that are meant")

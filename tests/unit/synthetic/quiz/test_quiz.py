@@ -58,6 +58,18 @@ def test_a_score_is_what_was_found_less_what_is_innocent() -> None:
         assert quiz().answer("rows", answer).score == score, answer
 
 
+def test_a_student_is_told_quarters_and_a_trainer_the_score() -> None:
+    six = {"rows": PlainKey(frozenset("123456"))}
+    for answer, student, trainer in (
+        ([1], 0, 16),
+        ([1, 2], 25, 33),
+        ([1, 2, 3, 4, 5], 75, 83),
+        (range(1, 7), 100, 100),
+    ):
+        assert Quiz(TASKS[:1], six).answer("rows", answer).score == student
+        assert Quiz(TASKS[:1], six, coarse=1).answer("rows", answer).score == trainer
+
+
 def test_numbers_and_texts_have_one_spelling_each() -> None:
     for task, answer, score in (
         ("share", 0.25, 100),

@@ -179,6 +179,13 @@ TENS = {
 }
 
 
+PRODUCTS = {
+    f"product {count:,} {epsilon:g}": Cell(count, epsilon, PRODUCT, (0.75, 1.5, 1.3))
+    for count in (3000, 10_000)
+    for epsilon in (0.5, 1.0, 3.0)
+}
+
+
 @pytest.mark.parametrize("name", ["far 1", "far and fast 1", "fast 3", "rare 1", "skew 0.5"])
 def test_a_ratio_that_would_not_be_held_is_not_given(name: str) -> None:
     found = ratios(replace((EARLY | NUMBERS)[name], looks=120))
@@ -194,9 +201,9 @@ def test_a_number_of_which_there_are_no_events_has_no_ratio() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("name", [*EARLY, *NUMBERS, *TENS])
+@pytest.mark.parametrize("name", [*EARLY, *NUMBERS, *TENS, *PRODUCTS])
 def test_a_ratio_that_would_not_be_held_is_not_given_soak(name: str) -> None:
-    found = ratios(replace((EARLY | NUMBERS | TENS)[name], looks=1000), seed=1)
+    found = ratios(replace((EARLY | NUMBERS | TENS | PRODUCTS)[name], looks=1000), seed=1)
     print(told(name, found))
     assert found.given <= 0.05 if name in REFUSED else (found.held >= 0.9).all()
 

@@ -17,17 +17,20 @@ from typing import Any
 
 from pets.errors import DataError, did_you_mean
 from pets.rows.coding.cell import narrow, null_code
+from pets.rows.coding.packing import packing
 from pets.rows.coding.ranked_groups import ranked_group
 from pets.rows.report import ColumnReport, Report
 from pets.rows.roster import Roster, Run
 from pets.rows.sources import Source
 from pets.rows.staged.staging import Staged, one_line, stage
 from pets.schema.dates import Calendar
-from pets.schema.domain import Identifier
+from pets.schema.domain import Domain, Identifier
 from pets.schema.schema import Schema, Table
 
 SCRAPS = ("staged", "attached", "owners", "attributes", "people", "ranked", "tied", "ranked_again")
 """The temporary tables that :func:`prepare` leaves behind."""
+
+NOTHING: Mapping[str, Domain] = {}
 
 PERSON_TABLE_KEY = 0x6F4D1B92C3A85E70
 """The rank key of every person table, instead of a secret one: where somebody has two rows that disagree, the same row
@@ -54,11 +57,19 @@ def again(hashed: str, occurrence: str) -> str:
     return f"CASE WHEN {occurrence} = 1 THEN {hashed} ELSE hash(hash({hashed}, {occurrence})) END"
 
 
-def rank(run: Run, rows: str, columns: Sequence[str], max_rows: int, arrival: str | None = None) -> str:
+def rank(
+    run: Run,
+    rows: str,
+    columns: Sequence[str],
+    max_rows: int,
+    arrival: str | None = None,
+    domains: Mapping[str, Domain] = NOTHING,
+) -> str:
     """Rank every person's rows; gives SQL that selects person, the columns and ``n`` = the rank, up to ``max_rows``.
 
     ``rows`` is SQL of all rows, run once more where some are identical: ``person`` (their exact id, or a code for it),
-    their ``seed``, and the columns. ``arrival`` is the column by which rows arrive.
+    their ``seed``, and the columns. ``arrival`` is the column by which rows arrive. Columns whose ``domains`` are given
+    are packed while rows are sorted.
 
     One window ordered by the row hash alone ranks everybody who has no two equal hashes. Equal hashes are identical
     rows (or, never yet seen, a collision): only people who have them are ranked again, with the occurrence number
@@ -66,16 +77,20 @@ def rank(run: Run, rows: str, columns: Sequence[str], max_rows: int, arrival: st
     the rows beyond ``max_rows`` only those are held any longer that say who is ranked again.
     """
     listed, first = ", ".join(["person", *columns]), [] if arrival is None else [arrival]
+    made = packing(columns, {name: domain for name, domain in domains.items() if name != arrival})
+    light = ", ".join(["person", *made.packed])
+    packed = ", ".join(["person", *(f"{sql} AS {name}" for name, sql in made.packed.items())])
+    kept = ", ".join(["person", *(f"{sql} AS {name}" for name, sql in made.columns.items())])
     run(
         f"""CREATE TEMP TABLE ranked AS
-        SELECT {listed}, CAST(row_number() OVER own AS UINTEGER) AS n, row_number() OVER own <> rank() OVER own AS tied
-        FROM (SELECT {listed}, {row_hash("seed", columns)} AS h FROM ({rows}))
+        SELECT {light}, CAST(row_number() OVER own AS UINTEGER) AS n, row_number() OVER own <> rank() OVER own AS tied
+        FROM (SELECT {packed}, {row_hash("seed", columns)} AS h FROM ({rows}))
         WINDOW own AS (PARTITION BY person ORDER BY {", ".join([*first, "h"])})
         QUALIFY n <= {max_rows} OR tied""",
         "ranking each person's rows",
     )
     if not run("SELECT count(*) FROM (FROM ranked WHERE tied LIMIT 1)", "finding identical rows").fetchall()[0][0]:
-        return f"SELECT {listed}, n FROM ranked"
+        return f"SELECT {kept}, n FROM ranked"
     run("CREATE TEMP TABLE tied AS SELECT DISTINCT person FROM ranked WHERE tied", "finding identical rows")
     order = ", ".join([*first, "h2", *columns, "occurrence"])
     run(
@@ -92,9 +107,7 @@ def rank(run: Run, rows: str, columns: Sequence[str], max_rows: int, arrival: st
         QUALIFY n <= {max_rows}""",
         "ranking identical rows",
     )
-    return (
-        f"SELECT {listed}, n FROM ranked ANTI JOIN tied USING (person) UNION ALL SELECT {listed}, n FROM ranked_again"
-    )
+    return f"SELECT {kept}, n FROM ranked ANTI JOIN tied USING (person) UNION ALL SELECT {listed}, n FROM ranked_again"
 
 
 def of_people(relation: str, people: str, columns: Mapping[str, str]) -> str:
@@ -168,10 +181,11 @@ def prepare(
     more = ", coalesce(r.seen, 0) AS seen" if roster.grown else ""
     arrival, most, kept = None if table.unit.arrival is None else columns[table.unit.arrival], table.unit.max_rows, ""
     arrived = None if arrival is None else _arrived(run, data, arrival)
+    domains = {place: schema.fields(name)[column] for column, place in columns.items()}
     if by_id := data.whole_ids and person is None:
         # whole numbers are ranked as they are, and then whoever has a first row gets a code: to find people before,
         # and to join their codes to every row, is dearer (but not of texts, which are dear to sort)
-        kept = rank(run, _by_id(data, columns, key), list(columns.values()), most, arrival)
+        kept = rank(run, _by_id(data, columns, key), list(columns.values()), most, arrival, domains)
     firsts = f"SELECT person AS pid FROM ({kept}) WHERE n = 1" if by_id else None
     ordered = enrol(run, data, person, columns, key, roster.code(data.rows_valid), roster.JOIN, more, firsts)
     *counted, people = one_line(run, "people", "true", ["count(*) FILTER (bare)"] if person is not None else [])
@@ -183,7 +197,7 @@ def prepare(
     if by_id:
         kept = f"SELECT p.person, k.* EXCLUDE (person) FROM ({kept}) k JOIN people p ON k.person = p.pid"
     else:
-        kept = rank(run, of_people(data.relation, "people", ordered), list(ordered), most, arrival)
+        kept = rank(run, of_people(data.relation, "people", ordered), list(ordered), most, arrival, domains)
     for read in ("staged", "attached", "attributes"):  # to store rows is to sort them, which takes memory
         run(f"DROP TABLE IF EXISTS {read}", "storing in the order of rank")
     if roster.grown:

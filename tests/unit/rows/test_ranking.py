@@ -62,6 +62,30 @@ def test_identical_rows_beyond_the_bound_have_their_chance() -> None:
     assert abs(kept(rows, key=13, max_rows=1)[1,] - 1800) < 6 * 14
 
 
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("arrival", [None, "b"])
+def test_packed_codes_come_back_as_they_were(arrival: str | None, text: bool) -> None:
+    """Codes of all widths, their greatest and null among them, in three numbers of 64 bits."""
+    tops = {"a": 0, "b": 254, "c": 255, "d": 2**32 - 2, "e": 2**32 - 1, "f": 1, "g": 2**44, "h": 6, "i": 2, "j": 3}
+    chance = np.random.default_rng(3)
+    rows = pd.DataFrame({name: chance.choice([0, top // 2, top], 600) for name, top in tops.items()})
+    rows = rows.astype("Int64").assign(id=np.repeat(np.arange(100), 6), word=chance.choice(["x", "ab" * 20], 600))
+    for name in set(tops) - {"b"}:
+        rows.loc[chance.choice(600, 60), name] = pd.NA
+    columns = {name: pets.Integer(0, top) for name, top in tops.items()}
+    unit = pets.Unit("id", max_rows=6, arrival=arrival)
+    columns["b"] = pets.Integer(0, 254, nullable=False)
+    table = pets.Table(unit, {"id": pets.Identifier(), "word": pets.Text(max_length=50), **columns})
+    data = rows.assign(id=rows["id"].astype(str)) if text else rows
+    made = Snapshot.make(pets.Schema({"t": table}), "t", {"t": data}, key=1, progress=False)
+    found = made.arrow().to_pandas()
+    cells = {made.columns[name]: top + 1 for name, top in tops.items()}
+    wanted = pd.DataFrame({made.columns[name]: rows[name].fillna(top + 1) for name, top in tops.items()})
+    wanted = wanted.assign(**{made.columns["word"]: rows["word"]})
+    assert (found[list(cells)].max() <= pd.Series(cells)).all() and len(found) == 600
+    assert Counter(map(tuple, found[list(wanted)].to_numpy())) == Counter(map(tuple, wanted.to_numpy()))
+
+
 @pytest.mark.parametrize("bit", [0, 7, 8, 31, 32, 62, 63])
 def test_every_bit_of_the_key_decides(bit: int) -> None:
     """300 people of ten rows: two keys that keep the same of all of them by chance are 1 in 10^300."""

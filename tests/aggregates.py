@@ -461,7 +461,8 @@ def a_step(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
     terms = tuple(term for term in line.terms if outcome not in term)
     if not terms:
         return None
-    exposures = {n: one for n, one in fields.items() if isinstance(one, (Integer, Real)) and one.lo > 0}
+    numbers = {n: one for n, one in fields.items() if isinstance(one, (Integer, Real)) and one.cells > 1}
+    exposures = {n: one for n, one in numbers.items() if one.lo > 0}
     taken = {outcome, *(name for term in terms for name in term)}
     free = sorted(n for n, one in exposures.items() if n not in taken and one.cells < 1000 and one.hi / one.lo < 1000)
     count = len(sides(Moments(terms=terms, outcome=outcome), fields))
@@ -705,7 +706,7 @@ def products_of_scores(node: Meat, fields: Fields, rows: list[Kept], _: Query) -
         pairs = [(i, j) for i in range(len(columns)) for j in range(i, len(columns))]
         for place, (i, j) in enumerate(pairs):
             out[place] += near[i] * short * near[j] * short / norm**2
-    return [*(Near(one, 1e-2 * (1 + len(people))) for one in out), len(people)]
+    return [*(Near(one, 1e-2 * (1 + len(people))) for one in out), Fraction(len(people))]
 
 
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {

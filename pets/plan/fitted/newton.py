@@ -127,6 +127,8 @@ def _exposure(name: str, domain: Domain) -> Exposure:
             f"an exposure is a number above 0, and column {name!r} holds {domain.describe()}; let the schema's min of "
             f"it be its least value, above 0, such as {least}"
         )
+    if domain.cells < 2:
+        raise QueryError(f"the exposure {name!r} can only have one value, and tells nothing; leave it out")
     first = domain.origin / domain.spacing
     each = first.denominator
     most = first.numerator + each * (domain.cells - 1)

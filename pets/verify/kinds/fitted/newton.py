@@ -48,7 +48,7 @@ class Asked:
         if "exposure" in one:
             name = one["exposure"]["column"]
             of = self.columns[name]
-            fine = one["family"] == "poisson" and of.kind in ("integer", "real") and of.origin > 0
+            fine = one["family"] == "poisson" and of.kind in ("integer", "real") and of.origin > 0 and of.cells > 1
             self.need(fine and name not in self.names, "its exposure is none")
             first = of.origin / of.step
             most = first.numerator + first.denominator * (of.cells - 1)

@@ -71,6 +71,7 @@ CASES = [
         "be its least value, above 0, such as 1",
         step(exposure="days", terms=("sex",)),
     ),
+    Case(step(exposure="one"), "can only have one value, and tells nothing; leave it out", step()),
     Case(step(exposure="fine_days"), "a coarser step for it in the schema", step(exposure="days")),
     Case(step(outcome="many", exposure="days"), "raise its min in the schema", step(outcome="many")),
     Case(step(at=(2**33, 0), people=2**32), "state a smaller 'people'", step(at=(2**33, 0))),

@@ -118,6 +118,9 @@ class Margins:
         error = np.hypot(noise, sampling)
         z, chance = self.fit.law(np.log(value) if scale == "ratio" else value, error)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            top = 1.0 if scale == "risk" else np.inf
+            inside = (value > 0) & (value < top)  # (noise on how many people there are may carry a mean out of it)
+            cut = tuple(np.clip(value + side * z * error, 0, top) for side in (-1, 1))
             if scale == "ratio":  # errors are those of its log
                 ends = value * np.exp(-z * error), value * np.exp(z * error)
             elif scale == "rate":
@@ -127,6 +130,8 @@ class Margins:
                 ends = tuple(1 / (1 + np.exp(width * side) / odds) for side in (1, -1))
             else:
                 ends = value - z * error, value + z * error
+            if scale in ("rate", "risk"):
+                ends = tuple(np.where(inside, one, other) for one, other in zip(ends, cut, strict=True))
         share = np.divide(noise**2, error**2, out=np.zeros_like(error), where=error > 0)
         parts_of = {"error": error, "low": ends[0], "high": ends[1], "p": chance, "noise": noise, "sampling": sampling}
         return parts_of | {"noise_share": np.where(np.isnan(error), np.nan, share)}
@@ -136,7 +141,8 @@ class Margins:
         """One row a level: the mean (of a logistic regression the risk, of a Poisson regression the rate) and errors.
 
         ``error`` holds both: error² = ``noise``² + ``sampling``², and ``noise_share`` is noise² over error². ``low``
-        and ``high`` are ends of the 95 % interval, of a risk on the scale of log odds, of a rate on that of its log.
+        and ``high`` are ends of the 95 % interval, of a risk on the scale of log odds, of a rate on that of its log;
+        noise on a released count of people may carry either out of its range, and then the plain interval is cut there.
         """
         import pandas as pd
 
@@ -158,7 +164,7 @@ class Margins:
     def ratios(self) -> pd.DataFrame:
         """One row a level but the first: its risk or rate over the first's, with 95 % interval and p, on the log scale.
 
-        ``log_error``, ``noise`` and ``sampling`` are errors of the ratio's log.
+        ``log_error``, ``noise`` and ``sampling`` are errors of the ratio's log. NaN where either is not above 0.
 
         Raises:
             UserError: of a straight line, whose means may lie on both sides of 0.
@@ -167,7 +173,7 @@ class Margins:
 
         if self.what == "mean":
             raise UserError("ratios are of risks and of rates; of the means of a straight line take .differences")
-        means = self._found.means
+        means = np.where(self._found.means > 0, self._found.means, np.nan)
         turn = np.diag(1 / means)[1:]
         turn[:, 0] = -1 / means[0]
         told = self._told(turn, means[1:] / means[0], "ratio")
@@ -211,10 +217,23 @@ class Margins:
             )
         if np.isnan(self._found.means).any():
             out.append("NaN: a coefficient that the fit does not give enters that level.")
+        if self._outside:
+            out.append(
+                f"A {self.what} lies outside its range, by the noise on how many people there are: its interval ends "
+                "where that does, and without a value above 0 it has no ratio. Count people by fewer columns, or with "
+                "more epsilon."
+            )
         if self.what != "mean" and (self.ratios["log_error"] > UNSURE).any():
             out.append("A level is hardly told apart from 0 beside its error: intervals of its ratios are rough.")
         about = () if self.over is None or self.over.release is None else self.over.release.notes
         return tuple(dict.fromkeys((*out, *self.fit.notes, *about)))
+
+    @property
+    def _outside(self) -> bool:
+        """Whether noise carried a risk or a rate out of its range."""
+        means, top = self._found.means, 1.0 if self.what == "risk" else math.inf
+        noisy = self.what != "mean" and self.over is not None and self.over.deviation > 0
+        return noisy and bool(((means <= 0) | (means >= top)).any())
 
     def _shown(self) -> list[tuple[str, pd.DataFrame, str]]:
         """Each table: what it is of, its name, and the column of its values."""
@@ -306,6 +325,8 @@ class Margins:
             fit = getattr(import_module(module), name).from_json(given["fit"])
             over = given["over"]
             people = None if over is None else Population.from_json(over, fit.line.design, given["by"])
+            if people is not None and people.release is None and people.to_json() != over:
+                raise ValueError("not canonical")
             made: Margins = fit.margins_over(given["by"], people, given["levels"])  # (what is no regression has none)
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
             raise saving.broken(form, "margins", "averages over people") from None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pets.common.arguments import plain_arguments
-from pets.common.codec import fraction
+from pets.common.codec import fraction, python_value
 from pets.common.integers import Floats
 from pets.errors import UserError, did_you_mean, shown
 from pets.models.least_squares import Means
@@ -152,6 +152,7 @@ class Margined:
 def _levels(design: Design, by: str, levels: Any, against: Any) -> tuple[Any, ...]:
     """The levels, the one that the others are held against first."""
     domain = design.domains[by]
+    first: list[Any]
     if design.measured(by):
         assert isinstance(domain, Numeric)
         low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
@@ -172,16 +173,23 @@ def _levels(design: Design, by: str, levels: Any, against: Any) -> tuple[Any, ..
         wrong = UserError(f"levels is a list of two values of {by!r} or more, such as {known[:2]!r}")
         if levels is not None and (isinstance(levels, (str, bytes)) or not isinstance(levels, Sequence)):
             raise wrong
-        given = known if levels is None else list(levels)
-        other = next((one for one in given if one not in known), None)
-        if other is not None:
-            raise UserError(f"{shown(other)} is no value of {by!r}{did_you_mean(other, known)}")
-        first = given[:1] if against is None else [against]
+        given = known if levels is None else [_listed(by, one, known) for one in levels]
+        first = given[:1] if against is None else [python_value(against)]
     if len(given) < 2 or len(set(given)) != len(given):
         raise wrong
-    if first[0] not in given:
-        raise UserError(f"against is one of the levels, such as {shown(given[0])}, not {shown(against)}")
-    return (*first, *(one for one in given if one != first[0]))
+    try:
+        own = {one: one for one in given}[first[0]]
+    except (LookupError, TypeError):
+        raise UserError(f"against is one of the levels, such as {shown(given[0])}, not {shown(against)}") from None
+    return (own, *(one for one in given if one != own))
+
+
+def _listed(by: str, value: Any, known: list[Any]) -> Any:
+    """A listed value as the schema has it: of a number that numpy wrote, too."""
+    try:
+        return {one: one for one in known}[python_value(value)]
+    except (LookupError, TypeError):  # (a list or a table is no value at all)
+        raise UserError(f"{shown(value)} is no value of {by!r}{did_you_mean(value, known)}") from None
 
 
 def _plain(value: object) -> float | int:

@@ -96,6 +96,12 @@ def test_a_fit_is_python_s_own_and_its_release_holds(capsys: Shown, tmp_path: Pa
     assert main.run(["fit", "logistic", *KINDS["logistic"], *stored, "--releases", str(tmp_path / "all")]) == 0
     assert "5 release(s) written" in capsys.readouterr().err
     assert len(list((tmp_path / "all").glob("release-*.json"))) == 5
+    assert main.run([*asked[:-1], str(tmp_path / "both"), "--rows", "2"]) == 0  # (people's scores are a second one)
+    assert "2 release(s) written" in capsys.readouterr().err
+    both = [pets.Release.load(tmp_path / "both" / f"release-{at}.json") for at in (1, 2)]
+    assert list(Fit.load(tmp_path / "a.json").answers) == both
+    for at in (1, 2):
+        assert main.run(["verify", str(tmp_path / "both" / f"release-{at}.json"), "--key", key]) == 0
     assert main.run(["train", *NET, *stored, "--out", str(tmp_path / "net.json"), "--key", "k"]) == 0
     assert "ε = 1 and δ = 1e-06" in capsys.readouterr().out
     assert main.run(["verify", str(tmp_path / "net.json"), "--key", key]) == 0
@@ -130,7 +136,7 @@ def test_a_network_is_trained_quoted_and_of_invented_rows(capsys: Shown, tmp_pat
         (["fit", "linear", *LINE, *DATA], "add --epsilon 0.5"),
         (["fit", "linear", *LINE, *DATA, "--epsilon", "3", "--budget-epsilon", "1"], "the budget has room for ε = 1"),
         (["fit", "linear", *LINE, *BASE, *DP], "no data was given"),
-        (["fit", "linear", *LINE, *DATA, *DP, "--rows", "2"], "have one row"),
+        (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--rows", "2"], "are right where a person has one row"),
         (["train", "--outcome", "age", "--columns", "sex", *DATA, *DP], "name another column"),
         (["train", *NET, *DATA, *DP, "--hidden", "wide"], "such as --hidden 32,16"),
         (["train", *NET, *DATA, *DP, "--releases", "all"], "leave --releases out"),
@@ -141,8 +147,6 @@ def test_a_network_is_trained_quoted_and_of_invented_rows(capsys: Shown, tmp_pat
 def test_mistakes_are_one_sentence_and_cost_nothing(arguments: list[str], said: str, capsys: Shown) -> None:
     assert main.run(arguments) != 0
     shown = capsys.readouterr()
-    if said == "have one row":
-        said = "intervals of a model are right where a person has one row"
     assert said in shown.err and not shown.out and len(shown.err.strip().splitlines()) == 1
 
 

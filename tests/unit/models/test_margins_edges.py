@@ -1,0 +1,77 @@
+"""Margins at their edges: levels of numpy, edited populations, and means that noise carries out of their range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pets
+from pets.errors import UserError
+from pets.models.margins.result import Margins
+from tests.unit.models.test_glm import BIG, EXACT, SCHEMA, session
+from tests.unit.models.test_margins import Z, exact_odds
+
+
+def test_levels_of_numpy_are_the_schema_s_own_and_what_is_no_value_is_said(tmp_path: Path) -> None:
+    rows = BIG.assign(dose=np.arange(len(BIG)) % 3)
+    columns = {**SCHEMA.tables["p"].columns, "dose": pets.Integer(0, 2, nullable=False)}
+    schema = pets.Schema({"p": pets.Table(SCHEMA.tables["p"].unit, columns, people=100_000)}, dataset="doses")
+    asked = pets.Session(schema, {"p": rows}, budget=pets.Budget(epsilon=9, delta=1e-6), progress=False)
+    fit = asked.fit(pets.linear("cost ~ sick + C(dose)", data="p"), pets.DP(epsilon=3))
+    people = {"sick": [True, False]}
+    told = fit.margins("dose", people, levels=list(rows["dose"].unique()), against=np.int64(2))
+    assert [(one, type(one)) for one in told.levels] == [(2, int), (0, int), (1, int)]
+    assert pets.load(told.save(tmp_path / "margins.json")).summary() == told.summary()
+    sick = fit.margins("sick", levels=[np.True_, 0], against=np.False_)
+    assert [*map(repr, sick.levels)] == ["False", "True"] and pets.load(sick.save(tmp_path / "sick.json")).levels
+    for other in (np.array([0, 1]), pd.Series([0, 1]), [0, 1], {}, None):
+        with pytest.raises(UserError, match="is no value of 'dose'; there are: 0, 1, 2"):
+            fit.margins("dose", people, levels=[other, 1])
+        if other is not None:
+            with pytest.raises(UserError, match="against is one of the levels, such as 0, not"):
+                fit.margins("dose", people, against=other)
+
+
+def test_a_public_population_is_loaded_as_it_was_written_or_not_at_all() -> None:
+    form = exact_odds().margins("sick", over={"region": ["N"], "age": [30]}).to_json()
+    assert Margins.from_json(form).to_json() == form
+    over = form["over"]
+    for edit in ({"more": 1}, {"values": {**over["values"], "sex": ["F"]}}, {"weights": ["1"]}):
+        with pytest.raises(UserError, match="edited or damaged"):
+            Margins.from_json({**form, "over": {**over, **edit}})
+
+
+@pytest.mark.parametrize("kind", ["logistic", "poisson"])
+def test_means_that_noise_carries_out_of_their_range_keep_intervals_and_have_no_ratio(kind: str) -> None:
+    """Cells in which there is nobody, where the mean would be greatest, count less than nobody by noise."""
+    fit = exact_odds() if kind == "logistic" else exact_rates()
+    count = session(BIG).release(pets.query("p").group_by("region", "age").agg(n=pets.count()), pets.DP(epsilon=1))
+    told = fit.margins("sick", over=count)
+    assert told.over is not None and told.over.deviation > 0
+    top = 1.0 if kind == "logistic" else math.inf
+    for means in ([-0.01, 0.2], [0.2, -0.01], [0.0, 0.2]):
+        moved = object.__new__(Margins)
+        for name in ("fit", "by", "levels", "over"):
+            object.__setattr__(moved, name, getattr(told, name))
+        found = replace(told._found, means=np.array(means), noise=np.diag([0.02, 0.02]) ** 2)
+        moved.__dict__["_found"] = found
+        at = int(np.argmin(means))
+        row = moved.table.iloc[at]
+        assert row["low"] == 0 and row["high"] == pytest.approx(max(means[at] + Z * row["error"], 0))
+        other = moved.table.iloc[1 - at]
+        assert 0 < other["low"] < 0.2 < other["high"] < top
+        assert moved.ratios.isna().all(axis=None) and moved.differences.notna().all(axis=None)
+        assert any("lies outside its range" in note and "more epsilon" in note for note in moved.notes)
+    assert not any("outside its range" in note for note in told.notes)
+
+
+@cache
+def exact_rates() -> Any:
+    return session(policy=EXACT).fit(pets.poisson("falls ~ sick + C(region) + age", data="p"), pets.Total())

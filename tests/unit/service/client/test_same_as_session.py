@@ -127,6 +127,15 @@ def test_a_line_is_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Cust
         asker.fit(pets.linear("days", ["weeks"], data="stays"), DP)
 
 
+def test_a_line_of_several_rows_a_person_is_two_releases(asker: AnalystVerbs) -> None:
+    visits = pets.linear("days", ["sex"], data=pets.query("stays").bound(rows=2))
+    fit = asker.fit(visits, pets.DP(epsilon=2))
+    assert fit.meat is not None and fit.estimable and abs(fit.people - 600) < 200
+    assert [one.certificate is not None for one in fit.answers] == [True, True]
+    spent = asker.remaining().spent
+    assert asker.fit(visits, pets.DP(epsilon=2)).table.equals(fit.table) and asker.remaining().spent == spent
+
+
 def test_curves_are_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Custodian) -> None:
     first = pets.events("stays").where(pets.col("sex") == "m").exists()
     cohort = pets.people(of="stays", days=pets.events("stays").max("days"), male=first)

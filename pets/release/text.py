@@ -208,7 +208,11 @@ def _listed(names: Sequence[str]) -> str:
 def _bins(column: Column, exact: bool, row: int) -> str:
     counts = [_write(count, 0) for count in column.estimate[row][:_BINS]]
     text = ", ".join(counts) + (", …" if column.estimate.shape[1] > _BINS else "")
-    return text if exact else f"{text} (each ± {_write(column.high[row][0] - column.estimate[row][0], 0)})"
+    half = column.high[row] - column.estimate[row]
+    apart = (
+        " at most" if half.max() > half.min() * (1 + 1e-6) else ""
+    )  # (sums of a regression are in units of their own)
+    return text if exact else f"{text} (each ±{apart} {_write(half.max(), 0)})"
 
 
 def _even(value: Floats, low: Floats, high: Floats) -> bool:

@@ -270,3 +270,11 @@ def test_other_models_take_one_row_of_a_person_and_say_how(model: Any) -> None:
         sick=rows.where(pets.col("sick").isin([True])).exists(),
     )
     assert asked.quote_fit(replace(model, data=features), under) is not None
+
+
+def test_the_release_of_scores_says_the_greatest_of_its_distances() -> None:
+    meat = opened().fit(LINE, pets.DP(epsilon=3)).meat
+    assert meat is not None
+    assert "(each ± at most " in str(meat)
+    counts = opened().release(pets.query("p").agg(h=pets.histogram("age", [0, 40, 80, 121])), pets.DP(epsilon=3))
+    assert "(each ± " in str(counts) and "at most " not in str(counts).partition("(each")[2].partition(")")[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 from pets.service.http.limits import Limits
 from tests.asgi import Header
-from tests.http_services import ASKED, DP, QUERY
+from tests.http_services import ASKED, DP, NETWORK, QUERY
 
 LIMITS = Limits(per_minute=10_000_000, max_waiting=10_000_000, max_dummies=10_000_000, max_dummy_rows=1000)
 OUTPUT: dict[str, Any] = {
@@ -47,6 +47,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "queries??": {"kind": "top_keys", "query": QUERY, "k": 1, "protection": DP},
     "queries???": {"kind": "rows_lost", "table": "stays", "protection": DP, "by": ["sex"]},
     "airlock": OUTPUT,
+    "queries?????": {"kind": "train", "network": NETWORK, "protection": DP, "again": False},
     "queries????": {"kind": "synthesise", "rows": 10, "settings": {"columns": ["sex", "days"], "epsilon": "1"}},
 }
 JUNK: list[Any] = [

@@ -41,6 +41,7 @@ SCHEMA: dict[str, Any] = {
         }
     },
 }
+NETWORK: dict[str, Any] = pets.classifier("sex", ["days"], data="stays", steps=3).to_json()
 QUERY: dict[str, Any] = {"table": "stays", "by": ["sex"], "agg": [["n", {"agg": "count"}]]}
 DP: dict[str, Any] = {"kind": "dp", "epsilon": "0.1"}
 ASKED: dict[str, Any] = {"queries": [QUERY], "protection": DP}

@@ -38,6 +38,7 @@ BUDGET = pets.Budget(epsilon=10_000, delta=1e-5, threshold_delta=5e-6)
 DP: dict[str, Any] = {"kind": "dp", "epsilon": "1"}
 N: dict[str, Any] = {"table": "t", "by": ["g"], "agg": [["n", {"agg": "count"}], ["s", {"agg": "sum", "column": "x"}]]}
 PEOPLE: dict[str, Any] = {"table": "t", "by": ["g"], "agg": [["n", {"agg": "count_units"}]]}
+NETWORK = pets.classifier("g", ["x"], data="t", hidden=(2,), steps=3).to_json()
 ASKED: dict[str, Any] = {"queries": [N], "protection": DP}
 WRONG = ASKED | {"queries": [N | {"by": ["gg"]}]}
 DEAR = ASKED | {"protection": {"kind": "dp", "epsilon": "99999"}}
@@ -67,6 +68,7 @@ ASKING: dict[str, Sequence[Any]] = {
     "a release again": (ASKED | {"again": True},),
     "rows lost": ({"kind": "rows_lost", "table": "t", "protection": DP},),
     "top keys": ({"kind": "top_keys", "query": PEOPLE, "k": 1, "protection": DP},),
+    "a network": ({"kind": "train", "network": NETWORK, "protection": DP},),
     "what is refused": (WRONG, DEAR, {"kind": "release"}),
 }
 AFTER: tuple[Sent, ...] = (

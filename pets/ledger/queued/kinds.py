@@ -8,7 +8,7 @@ REFRESH = "refresh"
 LOOK, LET_OUT = "look", "let_out"
 """What a reviewer asks about a table outside the grid: to look at what it would tell, and to let it leave."""
 
-KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy", REFRESH, LOOK, LET_OUT)
+KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "train", "dummy", REFRESH, LOOK, LET_OUT)
 """What a process answers."""
 
 TABLE = "table"

@@ -16,8 +16,8 @@ from pets.session.job import Job
 def answer_of(queue: Queue, job: QueuedJob) -> bytes | None:
     """The answer of a job that is done, and may be shown, as it was written; else ``None``.
 
-    JSON: ``{"releases": …}``, ``{"keys": …}``, ``{"top": …}``, ``{"rows_lost": …}`` or ``{"synthetic": …}``, as
-    :meth:`pets.service.wire.asked.Asked.ask` gives it.
+    JSON: ``{"releases": …}``, ``{"keys": …}``, ``{"top": …}``, ``{"rows_lost": …}``, ``{"synthetic": …}`` or
+    ``{"trained": …}``, as :meth:`pets.service.wire.asked.Asked.ask` gives it.
     """
     kept = None if job.kind == "release" else queue.answer(job)  # (the ledger holds all of those)
     if kept is not None:

@@ -15,21 +15,22 @@ from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.release.rounded.rounded_table import RoundedTable
 from pets.service.client import reading, synthesis
-from pets.service.client.asking import Asking
 from pets.service.client.custodian_verbs import snapshots
 from pets.service.client.jobs import Pending, kind_of
+from pets.service.client.training import Training
 
 
-class Fetching(Asking):
+class Fetching(Training):
     """The part of a connection that fetches what was asked before, there or in another notebook."""
 
     @plain_arguments(UserError, "fetch", "write fetch('the job's id')")
     def fetch(self, id: str, *, wait: bool = True) -> Any:
         """The answer to a question that was left with the service, by the id that it was left under.
 
-        It is of the kind that was asked for (a release or several, keys, rows lost, a synthetic table), signed, and
-        one's own; which question it answers is not compared with what was asked, but stands in it (``query``,
-        ``settings``). With ``wait=False`` a :class:`~pets.service.client.jobs.Pending`, which says its state.
+        It is of the kind that was asked for (a release or several, keys, rows lost, a synthetic table, a network),
+        signed, and one's own; which question it answers is not compared with what was asked, but stands in it
+        (``query``, ``settings``). With ``wait=False`` a :class:`~pets.service.client.jobs.Pending`, which says its
+        state.
 
         Raises:
             UserError: for an id that is none of this project's; and what the question's own verb raises.
@@ -49,6 +50,7 @@ class Fetching(Asking):
             "top_keys": ("top", partial(reading.keys, TopKeys, key=self.key, own=self._own)),
             "rows_lost": ("rows_lost", self._fetched_rows),
             "synthesise": ("synthetic", lambda form: synthesis.synthetic(form, self.key, self._own)),
+            "train": ("trained", partial(reading.network, key=self.key, own=self._own)),
             "refresh": ("snapshots", snapshots),
         }
         name, read = readers.get(kind_of(reply), ("", self._fetched_releases))

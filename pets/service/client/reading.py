@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey, load_public
 from pets.errors import UserError, VerificationError, shown
+from pets.models.trained import Trained
 from pets.release.keys.sealed_keys import SealedKeys
 from pets.release.release import Release
 from pets.release.rounded.reviewed_table import table_of
@@ -102,6 +103,14 @@ def invented(forms: Any) -> Sequence[Release | RoundedTable]:
 def keys(kind: type[Keys], form: Any, key: VerifyingKey, own: Json) -> Keys:
     """Released keys, certified, and of what was asked."""
     found = kind.sealed(certified(form, key))
+    if found.certificate is None or not same(found.form, own):
+        raise another()
+    return found
+
+
+def network(form: Any, key: VerifyingKey, own: Json) -> Trained:
+    """A trained network, certified, and of what was asked; its weights are worked out anew."""
+    found = Trained.sealed(certified(form, key))
     if found.certificate is None or not same(found.form, own):
         raise another()
     return found

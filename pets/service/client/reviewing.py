@@ -231,6 +231,8 @@ class Reader:
             return reading.keys(ReleasedKeys, told["keys"], self._key, own)
         if "top" in told:
             return reading.keys(TopKeys, told["top"], self._key, own)
+        if "trained" in told:
+            return reading.network(told["trained"], self._key, own)
         return synthesis.synthetic(told["synthetic"], self._key, own) if "synthetic" in told else None
 
 

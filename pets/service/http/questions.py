@@ -16,6 +16,7 @@ from pets.protection.sdc import SDC
 from pets.query_model.display import Display
 from pets.query_model.query import Query
 from pets.query_model.sql.reading import read
+from pets.query_model.trained.network import Network
 from pets.service.access.grants import check_grant
 from pets.service.answering import answers
 from pets.service.http.endpoint import Call, Endpoint, Later, Reply, Settled, settled
@@ -188,6 +189,11 @@ def _check_synthesise(call: Call, custody: Custody, rows: Any, settings: Json) -
     SynthesisRequest(custody.schema, custody.budget.currency, custody.budget.conversion_delta, **given)
 
 
+def _check_train(call: Call, custody: Custody, network: Network, protection: Any, again: Any) -> None:
+    _flag(again)
+    custody.public.train(network, protection)
+
+
 def _flag(again: Any) -> None:
     if not isinstance(again, bool):
         raise UserError(f"again must be true or false, not {shown(again)}")
@@ -201,6 +207,7 @@ _CHECKS: dict[str, Callable[..., None]] = {
     "group_keys": _check_group_keys,
     "top_keys": _check_top_keys,
     "synthesise": _check_synthesise,
+    "train": _check_train,
 }
 
 
@@ -266,7 +273,8 @@ def _certificate(call: Call) -> Reply:
 
 def _signed(body: Json) -> list[Json]:
     """The parts of an answer that have a certificate."""
-    several = body.get("releases") or [body[name] for name in ("keys", "top", "rows_lost", "synthetic") if name in body]
+    others = ("keys", "top", "rows_lost", "synthetic", "trained")
+    several = body.get("releases") or [body[name] for name in others if name in body]
     return [one for one in several if isinstance(one, dict)]
 
 
@@ -307,7 +315,7 @@ ENDPOINTS = (
         "POST",
         "/datasets/{dataset}/queries",
         _ask,
-        "Ask: a release, or kind= group_keys, top_keys, rows_lost, synthesise.",
+        "Ask: a release, or kind= group_keys, top_keys, rows_lost, synthesise, train.",
         ("wait",),
         takes={"queries": [_QUERY], "protection": _DP},
         brief=True,

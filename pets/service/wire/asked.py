@@ -14,6 +14,7 @@ from pets.errors import InternalError, UserError, did_you_mean, shown
 from pets.protection.protection import Protection
 from pets.query_model.expression import filter_from_json
 from pets.query_model.query import Query
+from pets.query_model.trained.network import Network
 from pets.release.release_form import plain
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _KINDS: dict[str, dict[str, Any]] = {
     "top_keys": {"query": _NEEDED, "k": _NEEDED, "protection": _NEEDED, "again": False},
     "rows_lost": {"table": _NEEDED, "protection": _NEEDED, "by": None, "again": False},
     "synthesise": {"rows": None, "settings": _NEEDED},
+    "train": {"network": _NEEDED, "protection": _NEEDED, "again": False},
 }
 """By kind, its arguments and what each is where it is left out."""
 
@@ -134,6 +136,7 @@ def _settings(value: Any) -> Json:
 _WRITTEN: dict[str, Callable[[Any], Any]] = {
     "queries": lambda value: [one.to_json() for one in value],
     "query": lambda value: value.to_json(),
+    "network": lambda value: value.to_json(),
     "protection": lambda value: value.to_json(),
     "where": lambda value: None if value is None else value.to_json(),
     "settings": lambda value: {name: _setting(part) for name, part in value.items() if name != "progress"},
@@ -141,6 +144,7 @@ _WRITTEN: dict[str, Callable[[Any], Any]] = {
 _READ: dict[str, Callable[[Any], Any]] = {
     "queries": _queries,
     "query": Query.from_json,
+    "network": Network.from_json,
     "protection": Protection.from_json,
     "where": lambda value: None if value is None else filter_from_json(value),
     "delta": _number,
@@ -178,6 +182,10 @@ def _synthesise(session: AnalystSession, key: str | None, rows: Any, settings: J
     return {"synthetic": form_of(session.synthesise(rows, "dp", **settings, progress=False))}
 
 
+def _train(session: AnalystSession, key: str | None, network: Network, protection: Any, again: Any) -> Json:
+    return {"trained": session.train(network, protection, again=again, key=key).signed}
+
+
 _ASKED: dict[str, Callable[..., Json]] = {
     "release": _release,
     "dummy": _dummy,
@@ -185,4 +193,5 @@ _ASKED: dict[str, Callable[..., Json]] = {
     "top_keys": _top_keys,
     "rows_lost": _rows_lost,
     "synthesise": _synthesise,
+    "train": _train,
 }

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pets.dp.key_threshold import KeyNoise, key_noise
 from pets.dp.selection import TopNoise, top_noise
-from pets.errors import BudgetError, shown
+from pets.dp.train_noise import TrainNoise, train_noise
+from pets.errors import BudgetError, QueryError, shown
 from pets.plan.key_plan import KeyPlan, make_key_plan
 from pets.plan.plan import Plan, make_plan
 from pets.plan.selection.top_plan import TopPlan, make_top_plan, question_of
+from pets.plan.trained.train_plan import TrainPlan, make_train_plan
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
 from pets.query_model.expression import Filter
 from pets.query_model.query import Query
+from pets.query_model.trained.network import Network
 from pets.schema.schema import Schema
 
 
@@ -76,3 +79,21 @@ class PublicTerms:
         asked, most = question_of(query, k)
         top = make_top_plan(self.plan(asked), most)
         return top, top_noise(most, top.candidates, top.linf, top.counted, protection, self.budget)
+
+    def train(self, network: Network, protection: Protection) -> tuple[TrainPlan, TrainNoise]:
+        """The plan and the noise of a training; see :meth:`pets.Session.train`."""
+        if not isinstance(network, Network):
+            raise QueryError(
+                f"train takes a network, such as pets.classifier('ill', ['age'], data='stays'), not {shown(network)}: "
+                "a module of your own is code that would run on people's rows"
+            )
+        if not isinstance(protection, DP):
+            raise BudgetError(
+                f"a network is trained with pets.DP(epsilon=…) alone, on invented rows too, not {shown(protection)}"
+            )
+        self.policy.check_conditions(network.query)
+        plan = make_train_plan(network, self.schema)
+        if network.outputs is not None:  # as many as are needed: so it is the network that does not name them
+            plan = make_train_plan(replace(network, outputs=None), self.schema)
+        self.policy.check_numbers(plan.numbers, "take fewer steps, fewer columns or narrower layers")
+        return plan, train_noise(plan.network.steps, plan.l2_squared, protection, self.budget)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pets.common import html_table
-from pets.dp.train_noise import TrainNoise, drowned, loudness, membership, train_noise
-from pets.plan.trained.train_plan import TrainPlan
-from pets.protection.budget import Budget
-from pets.protection.protection import DP
+from pets.dp.train_noise import TrainNoise, drowned, loudness, membership
 
 SIZES = (1_000, 10_000, 100_000)
 
@@ -28,11 +25,6 @@ class TrainQuote:
     size: int
     bound: int
     over_sites: bool = False
-
-    @classmethod
-    def of(cls, plan: TrainPlan, protection: DP, budget: Budget) -> TrainQuote:
-        """The quote of a plan; raises :class:`BudgetError` as :func:`pets.dp.train_noise.train_noise`."""
-        return cls(train_noise(plan.network.steps, plan.l2_squared, protection, budget), plan.size, plan.bound)
 
     def loudness(self, people: int) -> float:
         """The L2 norm of the noise of one step over the most that so many people could add up to together."""

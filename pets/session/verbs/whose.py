@@ -21,8 +21,6 @@ _CUSTODIANS = (
     "look",
 )
 
-_BESIDE_ROWS = ("train", "quote_train")
-
 
 class SessionNames:
     """A session that lacks a verb says whose it is; ``hasattr`` is false of it all the same."""
@@ -34,11 +32,6 @@ class SessionNames:
                 raise NoSuchNameError(
                     f"a session of an analyst has no .{name}, which is the custodian's alone: whoever opened the data "
                     f"writes custodian.{name}"
-                )
-            if name in _BESIDE_ROWS:  # (a connection's, which is a session too)
-                raise NoSuchNameError(
-                    f"a session over a service has no .{name} yet: a network is trained where the rows are; ask its "
-                    f"custodian to run custodian.session(…).{name}"
                 )
             _missing(self, "a session", name)
 

@@ -77,7 +77,7 @@ def _certified(visit: Visit, held: Json, told: Json) -> tuple[list[answers.Shown
         return [], {"releases": told["releases"]}
     if lines := told.get("releases") or ([told["rows_lost"]] if "rows_lost" in told else []):
         return answers.real(visit, held["dataset"], lines, of=of), None
-    for name in ("keys", "top", "synthetic"):
+    for name in ("keys", "top", "synthetic", "trained"):
         if name in told:
             answers.check_other(visit, held["dataset"], name, told[name], of=of)
             return [], {name: told[name]}

@@ -95,6 +95,7 @@ _ARGUMENTS: dict[str, Json] = {
     "rows": {"type": "integer", "minimum": 0},
     "seed": {"type": "integer", "minimum": 0},
     "settings": _OBJECT,
+    "network": _OBJECT,
 }
 
 
@@ -138,7 +139,7 @@ def _decision() -> Json:
     )
 
 
-_ASKED = ("release", "group_keys", "top_keys", "rows_lost", "synthesise")
+_ASKED = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "train")
 
 BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/datasets/{dataset}/quote"): _object(

@@ -255,6 +255,7 @@ def test_an_answer_is_its_askers_alone(world: World) -> None:
     assert world.queue.sealed(replace(mine, state=JobState.RUNNING)) is None
 
 
+NETWORK = pets.classifier("ward", ["days"], data="stays", steps=3)
 KINDS: dict[str, tuple[Json, str]] = {
     "group_keys": ({"table": "stays", "by": ["code"], "protection": pets.DP(epsilon=5)}, "keys"),
     "top_keys": (
@@ -262,6 +263,7 @@ KINDS: dict[str, tuple[Json, str]] = {
         "top",
     ),
     "rows_lost": ({"table": "stays", "protection": DP}, "rows_lost"),
+    "train": ({"network": NETWORK, "protection": DP}, "trained"),
     "dummy": ({"queries": [question()], "protection": DP, "rows": 50, "seed": 3}, "releases"),
 }
 

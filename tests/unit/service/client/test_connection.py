@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -354,11 +355,14 @@ def test_keys_and_rows_lost_are_fetched_too(stub: Stub) -> None:
         connection.fetch("job2")
 
 
+KINDS = pets.query("stays").with_columns(kind=pets.col("sex").map({"f": "x"}, otherwise="y"))
+NETWORK = pets.classifier("kind", ["sex"], data=KINDS, steps=3)
 WAITED: dict[str, Callable[..., object]] = {
     "release": lambda one, **more: one.release(N, DP, **more),
     "rows_lost": lambda one, **more: one.rows_lost("stays", DP, **more),
     "group_keys": lambda one, **more: one.group_keys("stays", by=["code"], protection=DP, **more),
     "top_keys": lambda one, **more: one.top_keys(PEOPLE, 1, DP, **more),
+    "train": lambda one, **more: one.train(NETWORK, DP, **more),
 }
 
 
@@ -377,6 +381,20 @@ def test_each_verb_leaves_its_question_with_the_service(stub: Stub, name: str) -
             ask(connection, wait=wrong)
     with pytest.raises(UserError, match="wait must be True or False"):
         connection.fetch(pending.id, wait=0)
+
+
+def test_a_network_that_was_not_asked_for_is_not_shown(stub: Stub, session: AnalystSession) -> None:
+    connection = stub.connect()
+    for other in (session.train(NETWORK, pets.DP(epsilon=0.25)), session.train(replace(NETWORK, rate=2), DP)):
+        stub.polls = 1
+        pending = connection.train(NETWORK, DP, wait=False)
+        stub.jobs[pending.id] = {"trained": other.signed}
+        with pytest.raises(VerificationError, match="answer to another question"):
+            pending.result()
+        assert connection.fetch(pending.id) == other, "it is genuine, and of this analyst's own"
+    stub.jobs[pending.id] = {"trained": other.signed | {"weights": [0] * len(other.form["weights"])}}
+    with pytest.raises(VerificationError, match="its certificate does not hold"):
+        connection.fetch(pending.id)
 
 
 def test_rows_lost_that_come_later_are_said_beside_quotes_too(stub: Stub) -> None:

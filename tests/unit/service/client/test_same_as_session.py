@@ -12,6 +12,7 @@ import pytest
 import pets
 from pets import col
 from pets.errors import BudgetError, PetsError, PolicyError, QueryError, ReleaseFailedError, SqlError, UserError
+from pets.models.trained import Trained
 from pets.service.client.connection import Connection
 from pets.session.verbs.analyst_session import AnalystSession
 from pets.session.verbs.analyst_verbs import AnalystVerbs
@@ -160,6 +161,21 @@ def test_keys_are_released_and_grouped_by(asker: AnalystVerbs) -> None:
     assert asker.release(pets.query("stays").group_by(keys).agg(n=pets.count()), DP).table.shape[0] == 3
     top = asker.top_keys(PEOPLE, 1, DP)
     assert top.form["k"] == 1 and len(top.rows) == 1 and asker.top_keys(PEOPLE, 1, DP) == top
+
+
+NETWORK = pets.classifier("sex", ["days"], data="stays", steps=3)
+
+
+def test_a_network_is_trained_and_priced(asker: AnalystVerbs, custodian: pets.Custodian) -> None:
+    assert asker.quote_train(NETWORK, DP) == custodian.session(analyst="twin").quote_train(NETWORK, DP)
+    made = asker.train(NETWORK, DP)
+    assert isinstance(made, Trained) and made.certificate is not None and made.network == NETWORK
+    spent = asker.remaining().spent
+    assert asker.train(NETWORK, DP) == made and asker.remaining().spent == spent
+    with pytest.raises(QueryError, match="code that would run"):
+        asker.train("sex ~ days", DP)
+    with pytest.raises(BudgetError, match="alone"):
+        asker.quote_train(NETWORK, pets.Total())
 
 
 def test_rows_lost_are_said_beside_quotes_and_answers(asker: AnalystVerbs) -> None:

@@ -11,7 +11,7 @@ import pytest
 import pets
 from pets.service.app import create_app
 from pets.service.console.page import Visit
-from tests.http_services import ASKED, DP, QUERY, AtOnce, TestClient, by_name, custodian
+from tests.http_services import ASKED, DP, NETWORK, QUERY, AtOnce, TestClient, by_name, custodian
 
 pytestmark = pytest.mark.chance(0)  # noise is drawn, and none of it is looked at
 
@@ -56,7 +56,7 @@ def test_a_reviewer_decides_on_a_page(tmp_path: Path, stage: str, decision: str)
         assert client.get(path, headers=JO).status_code == 404
 
 
-@pytest.mark.parametrize("kind", ["group_keys", "top_keys", "rows_lost"])
+@pytest.mark.parametrize("kind", ["group_keys", "top_keys", "rows_lost", "train"])
 def test_no_part_of_an_answer_is_shown_that_the_ledger_did_not_sign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -64,8 +64,9 @@ def test_no_part_of_an_answer_is_shown_that_the_ledger_did_not_sign(
         "group_keys": {"table": "stays", "by": ["ward"], "protection": DP | {"epsilon": "5"}, "groups": 1},
         "top_keys": {"query": QUERY | {"agg": [["n", {"agg": "count_units"}]]}, "k": 1, "protection": DP},
         "rows_lost": {"table": "stays", "protection": DP},
+        "train": {"network": NETWORK, "protection": DP},
     }
-    part = {"group_keys": "keys", "top_keys": "top", "rows_lost": "rows_lost"}[kind]
+    part = {"group_keys": "keys", "top_keys": "top", "rows_lost": "rows_lost", "train": "trained"}[kind]
     keeper = custodian(tmp_path, policy=pets.Policy(approval="after"))
     app = create_app(keeper, auth=by_name, supervisor=AtOnce(keeper))
     with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:

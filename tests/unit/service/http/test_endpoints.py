@@ -33,7 +33,7 @@ from pets.session.history import form_of
 from pets.session.quoting.quote import Quote, Remaining
 from tests.compat import conversation
 from tests.compat.conversation import missing
-from tests.http_services import ASKED, DP, QUERY, SCHEMA, AtOnce, TestClient, by_name, custodian, rows, served
+from tests.http_services import ASKED, DP, NETWORK, QUERY, SCHEMA, AtOnce, TestClient, by_name, custodian, rows, served
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +145,12 @@ KINDS = {
     "group_keys": {"table": "stays", "by": ["ward"], "protection": {"kind": "dp", "epsilon": 2}, "groups": 2},
     "top_keys": {"query": QUERY, "k": 1, "protection": DP},
     "rows_lost": {"table": "stays", "protection": DP},
+    "train": {"network": NETWORK, "protection": DP},
 }
+PARTS = [("group_keys", "keys"), ("top_keys", "top"), ("rows_lost", "rows_lost"), ("train", "trained")]
 
 
-@pytest.mark.parametrize(("kind", "part"), [("group_keys", "keys"), ("top_keys", "top"), ("rows_lost", "rows_lost")])
+@pytest.mark.parametrize(("kind", "part"), PARTS)
 def test_other_kinds_of_questions(client: TestClient, keeper: Custodian, kind: str, part: str) -> None:
     body = client.post("/datasets/stays/queries?wait=5", json={"kind": kind} | KINDS[kind]).json()
     session = keeper.session(analyst="amina", project="asthma")

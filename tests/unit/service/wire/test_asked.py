@@ -12,6 +12,7 @@ import pets
 from pets import col
 from pets.common.codec import canonical
 from pets.errors import PetsError, QueryError, UserError
+from pets.models.trained import Trained
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
@@ -36,6 +37,7 @@ SCHEMA = pets.Schema(
 N = pets.query("stays").group_by("sex").agg(n=pets.count())
 DAYS = pets.query("stays").where(col("days") > 3).group_by("sex").agg(d=pets.mean("days"))
 PEOPLE = pets.query("stays").group_by("sex").agg(n=pets.count_units())
+NETWORK = pets.classifier("sex", ["days"], data=pets.query("stays").where(col("days") > 1), hidden=(2,), steps=4)
 DP = pets.DP(epsilon=0.5)
 ROWS = pd.DataFrame(
     {
@@ -61,6 +63,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "top_keys": {"query": PEOPLE, "k": 1, "protection": DP},
     "rows_lost": {"table": "stays", "protection": DP},
     "synthesise": {"rows": 20, "settings": {"epsilon": 0.5, "bins": {"days": [0, 2.5, 20]}, "columns": ["sex"]}},
+    "train": {"network": NETWORK, "protection": DP},
 }
 
 
@@ -93,11 +96,12 @@ def test_a_session_answers_each_kind_as_its_verb_does(session: pets.Session) -> 
     assert keys.certificate is not None and len(keys.rows) == 3
     top = TopKeys.sealed(told["top_keys"]["top"])
     assert top == session.top_keys(PEOPLE, 1, DP) and top.certificate is not None
+    assert Trained.sealed(told["train"]["trained"]) == session.train(NETWORK, DP)
     assert Release.from_json(told["rows_lost"]["rows_lost"]) == session.rows_lost("stays", DP).release
 
 
 def test_a_key_names_the_request_of_every_kind(session: pets.Session) -> None:
-    for kind in ("release", "group_keys", "top_keys", "rows_lost"):
+    for kind in ("release", "group_keys", "top_keys", "rows_lost", "train"):
         asked = Asked(kind, EVERY[kind] | {"protection": pets.DP(epsilon=0.25), "again": True})
         spent = session.remaining().spent.loss
         first = asked.ask(session, f"key of {kind}")
@@ -128,7 +132,7 @@ def test_what_is_no_question_is_refused_in_a_sentence(kind: Any, form: Any, said
 
 @pytest.mark.parametrize("value", [None, 0, "x", [], [[1]], {"a": 1}, True, 10**400, "9" * 900])
 def test_no_argument_ends_in_anything_but_a_sentence(session: pets.Session, value: Any) -> None:
-    for kind in ("release", "dummy", "group_keys", "top_keys", "rows_lost"):
+    for kind in ("release", "dummy", "group_keys", "top_keys", "rows_lost", "train"):
         form = Asked(kind, EVERY[kind]).to_json()
         for name in form:
             try:

@@ -23,7 +23,7 @@ from pets.plan.trained.train_plan import make_train_plan
 from pets.rows.tabulate import gradients
 from pets.session.training import train_release
 from tests.extras import needs
-from tests.unit.session.training.train_cases import DP, HIDDEN, NET, ROWS, SCHEMA, Over, opened
+from tests.unit.session.training.train_cases import DP, HIDDEN, NET, ROWS, SCHEMA, opened
 
 Patch = pytest.MonkeyPatch
 
@@ -323,14 +323,6 @@ def test_a_bound_on_membership_is_that_of_randomised_response() -> None:
     assert membership(1.0, 0.0)[0] == pytest.approx(math.e / (1 + math.e))
     assert membership(0.0, 0.0) == (0.5, 0.01)
     assert membership(1e6, 0.0) == (1.0, 1.0)
-
-
-def test_a_connection_says_where_a_network_is_trained() -> None:
-    from pets.service.client.connection import Connection
-
-    assert not hasattr(Connection, "train") and not hasattr(Over(), "train")
-    with pytest.raises(UserError, match="a network is trained where the rows are"):
-        Over().quote_train  # noqa: B018
 
 
 def test_a_ledger_on_disk_keeps_it_for_others(tmp_path: Path) -> None:

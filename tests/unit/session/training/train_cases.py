@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 import pets
-from pets.session.verbs.whose import SessionNames
 from tests.remedies import Case
 
 COLUMNS = {
@@ -45,27 +44,17 @@ def train(network: Any = NET, protection: Any = DP, **more: Any) -> Any:
     return lambda: opened(**more).train(network, protection)
 
 
-class Over(SessionNames):
-    """A session over a service has these names, and no rows beside it."""
-
-
 PURE = {"budget": pets.Budget(epsilon=9)}
 FEW = pets.Policy(max_numbers=20)
 
 
-def of_a_custodian() -> object:
-    custodian = pets.Custodian(SCHEMA, ROWS, budget=pets.Budget(epsilon=100, delta=1e-6), progress=False)
-    return custodian.session(analyst="amina", project="stroke").train(NET, DP)
-
-
 TRAININGS = [
-    Case(lambda: Over().train, "custodian.session(…).train", of_a_custodian),
     Case(train("y ~ x"), "pets.classifier(", train()),
     Case(train(protection=pets.Exact()), "pets.DP(epsilon=…)", train()),
     Case(train(protection=pets.Total()), "pets.DP(epsilon=…)", train()),
     Case(train(protection=pets.DP(epsilon=1, pure=True)), "ask with epsilon=", train()),
     Case(train(protection=pets.DP(within=5)), "ask with epsilon=", train()),
-    Case(train(**PURE), "a ledger with a delta", train()),
+    Case(train(**PURE), "in one with a delta", train()),
     Case(train(protection=pets.DP(rho=1e-11)), "a larger epsilon", train()),
     Case(
         train(policy=FEW),

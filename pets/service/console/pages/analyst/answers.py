@@ -116,7 +116,7 @@ def check_other(visit: Visit, dataset: str, name: str, form: Any, of: tuple[str,
     """Hold an answer that is no release against the ledger's key, before anything of it is handed out.
 
     Args:
-        name: of it in the service's reply: ``keys``, ``top`` or ``synthetic``; ``releases``: rounded tables.
+        name: of it in the service's reply: ``keys``, ``top``, ``synthetic``, ``trained``; ``releases``: rounded tables.
         of: as for :func:`real`.
 
     Raises:
@@ -125,6 +125,8 @@ def check_other(visit: Visit, dataset: str, name: str, form: Any, of: tuple[str,
     key, own = _ledger(visit), _own(visit, dataset, of)
     if name == "synthetic":
         synthesis.synthetic(form, key, own)
+    elif name == "trained":
+        reading.network(form, key, own)
     elif name == "releases":
         reading.tables(form, key, own)
     else:

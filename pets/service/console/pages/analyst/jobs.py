@@ -16,6 +16,7 @@ KINDS = {
     "top_keys": "Most frequent keys",
     "rows_lost": "Rows that bounds leave out",
     "synthesise": "Synthetic table",
+    "train": "Trained network",
     "refresh": "Refresh of the tables",
 }
 STATES = {
@@ -27,7 +28,7 @@ STATES = {
     "cancelled": "withdrawn",
 }
 _OPEN = ("waiting", "running", "held")
-_PARTS = ("releases", "rows_lost", "keys", "top", "synthetic")
+_PARTS = ("releases", "rows_lost", "keys", "top", "synthetic", "trained")
 _SHOWN = 50
 
 

@@ -86,6 +86,7 @@ def gathered(pack: Pack, people: int, seed: int, judge: Judge | None, *, progres
     with bar(sum(1 for _ in ends(people)), "people", unit="block", show=progress) as moved:
         for block in make(pack, most, seed):
             here = {table.name: render(table, block[table.name]) for table in pack.files}
+            block.clear()  # (the next one needs its room)
             for name, table in here.items():
                 parts[name].append(table)
             looked += here[pack.root].num_rows

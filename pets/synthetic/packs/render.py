@@ -18,17 +18,24 @@ def render(table: PackTable, made: Made) -> Any:
     """A made table as an Arrow table: its visible columns, each in the type of its field."""
     import pyarrow as pa
 
-    return pa.table({name: column(one, made.columns[name]) for one, name in table.visible()})
+    nothing: dict[Any, Any] = {}
+    return pa.table({name: column(one, made.columns[name], nothing) for one, name in table.visible()})
 
 
-def column(one: Field, values: Values) -> Any:
-    """A column as an Arrow array; what is missing stands as the field's blank, where it has one."""
+def column(one: Field, values: Values, nothing: dict[Any, Any] | None = None) -> Any:
+    """A column as an Arrow array; what is missing stands as the field's blank, where it has one.
+
+    Columns of a table that are empty throughout share one array of their type: ``nothing`` keeps it.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     empty = values.empty
     if empty is not None and empty.all() and one.blank is None:
-        return pa.nulls(len(values), _types(pa)[one.kind])
+        kind, kept = _types(pa)[one.kind], {} if nothing is None else nothing
+        if kind not in kept:
+            kept[kind] = pa.nulls(len(values), kind)
+        return kept[kind]
     if values.kind == "text":
         codes = values.data
         labels = list(values.labels)

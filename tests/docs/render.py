@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import architecture, audits, command_reference, pack_reference, products, schema_reference
+from tests.docs import architecture, audits, command_reference, pack_reference, products, schema_reference, what_is_true
 from tests.spec import render as manual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +16,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "manual.md": manual.manual,
     "pack_reference.md": pack_reference.page,
     "products.md": products.page,
+    "what_is_true.md": what_is_true.page,
     "schema_reference.md": schema_reference.page,
     "command_reference.md": command_reference.page,
 }

@@ -57,6 +57,7 @@ CONTENTS = {
         "docs/schema_reference",
         "docs/pack_reference",
         "docs/products",
+        "docs/what_is_true",
         "docs/command_reference",
         *(f"api/{p}" for p in PACKAGES),
     ],

@@ -1,7 +1,8 @@
 """Published rates, and what the tables of a pack show of them: ``python -m tests.plausible.measure`` prints both.
 
 ``rates.yaml`` and ``first_look.yaml`` hold those that the pack is tuned to, ``held_out.yaml`` those that it is never
-tuned to. Each is measured by one line of SQL over the tables as they are written; nothing here knows how a row was made.
+tuned to. Each is measured by one line of SQL over the tables as they are written; nothing here knows how a row was
+made.
 """
 
 from __future__ import annotations

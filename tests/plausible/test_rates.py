@@ -12,7 +12,19 @@ import pytest
 import pets
 from pets.synthetic.packs.check import check
 from pets.synthetic.packs.pack import load_pack
-from tests.plausible.measure import PEOPLE, SEED, TUNED, measure, rates
+from tests.plausible.measure import (
+    FIRST_LOOK,
+    HELD_OUT,
+    MANY,
+    OTHER_SEED,
+    PEOPLE,
+    SEED,
+    TUNED,
+    kept,
+    measure,
+    rates,
+    shown,
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +33,17 @@ def tables() -> Any:
 
 
 def test_sixty_rates_lie_in_their_bands(tables: Any) -> None:
-    wanted = rates(TUNED)
+    wanted = rates(TUNED) + rates(FIRST_LOOK)
     found = measure(tables, wanted)
-    assert len(wanted) == 60
+    assert (len(rates(TUNED)), len(rates(FIRST_LOOK)), len(rates(HELD_OUT))) == (60, 15, 15)
     assert [(rate.name, found[rate.name]) for rate in wanted if not rate.holds(found[rate.name])] == []
+
+
+def test_the_page_shows_what_is_measured_now(tables: Any) -> None:
+    told, wanted = kept(), rates(TUNED) + rates(FIRST_LOOK) + rates(HELD_OUT)
+    assert (told["people"], told["seed"]) == (PEOPLE, SEED)
+    assert told["rows"] == {name: table.num_rows for name, table in tables.items()}
+    assert told["rates"] == {name: float(f"{value:.3g}") for name, value in measure(tables, wanted).items()}
 
 
 def test_no_rule_is_broken_in_fifty_thousand_people(tables: Any) -> None:
@@ -35,3 +54,10 @@ def test_a_rate_beside_its_band_is_seen() -> None:
     (rate,) = [rate for rate in rates(TUNED) if rate.name == "readmission"]
     assert rate.holds(12.5) and rate.holds(15.1)
     assert not rate.holds(12.4) and not rate.holds(15.2) and not rate.holds(3.1)
+
+
+@pytest.mark.soak
+def test_many_people_show_what_the_page_says() -> None:
+    told, wanted = kept()["many"], rates(TUNED) + rates(FIRST_LOOK) + rates(HELD_OUT)
+    assert shown(MANY, OTHER_SEED, wanted) == told
+    assert all(rate.holds(told["rates"][rate.name]) for rate in rates(TUNED))

@@ -102,16 +102,19 @@ class Kept:
         if self.releases is not None:
             with written(self.releases):
                 self.releases.mkdir(exist_ok=True)
+            there = [one for one in self.releases.glob("release-*.json") if one.is_dir()]
+            if there or not os.access(self.releases, os.W_OK):
+                raise UserError(f"--releases {str(self.releases)!r} cannot be written into; take an empty folder")
 
     def deliver(self, made: Any, releases: "Sequence[Release]" = ()) -> None:
         """Print the model, and write what is asked for."""
         print(made)
+        if self.out is not None:  # (the model first: it holds its releases)
+            print(f"Written to {made.save(self.out)}.", file=sys.stderr)
         if self.releases is not None:
             for place, release in enumerate(releases, start=1):
                 release.save(self.releases / f"release-{place}.json")
             print(f"{len(releases)} release(s) written to {self.releases}.", file=sys.stderr)
-        if self.out is not None:
-            print(f"Written to {made.save(self.out)}.", file=sys.stderr)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import typer
 
 from pets.cli.flags import Protect, Purse, SchemaFile, Source, load_schema
 from pets.cli.models.flags import Asked, Dummy, Kept, Key, Quote, Rows, names
-from pets.errors import QueryError, UserError
+from pets.errors import QueryError, UserError, shown
 
 
 def train(
@@ -50,8 +50,8 @@ def train(
         raise UserError("a network is one release, which --out writes and pets verify reads; leave --releases out")
     known = load_schema(schema)
     widths = names(hidden)
-    if not all(width.isdecimal() for width in widths):
-        raise QueryError(f"--hidden is widths of layers, such as --hidden 32,16, not {hidden!r}")
+    if not all(width.isdecimal() and len(width) < 10 for width in widths):
+        raise QueryError(f"--hidden is widths of layers, such as --hidden 32,16, not {shown(hidden)}")
     settings: dict[str, Any] = {"steps": steps, "rate": rate, "clip": clip, "seed": seed}
     about: dict[str, Any] = {"hidden": [int(width) for width in widths], "activation": activation}
     network = classifier(outcome, names(columns), data=rows.build(known), **about, **settings)

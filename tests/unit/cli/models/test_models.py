@@ -139,6 +139,7 @@ def test_a_network_is_trained_quoted_and_of_invented_rows(capsys: Shown, tmp_pat
         (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--rows", "2"], "are right where a person has one row"),
         (["train", "--outcome", "age", "--columns", "sex", *DATA, *DP], "name another column"),
         (["train", *NET, *DATA, *DP, "--hidden", "wide"], "such as --hidden 32,16"),
+        (["train", *NET, *DATA, *DP, "--hidden", "9" * 5000], "such as --hidden 32,16"),
         (["train", *NET, *DATA, *DP, "--releases", "all"], "leave --releases out"),
         (["train", *NET, *DATA, "--epsilon", "3", "--budget-epsilon", "1"], "the budget has room for ε = 1"),
         (["train", *NET, *BASE, "--dummy"], "add --epsilon 0.5"),
@@ -148,6 +149,13 @@ def test_mistakes_are_one_sentence_and_cost_nothing(arguments: list[str], said: 
     assert main.run(arguments) != 0
     shown = capsys.readouterr()
     assert said in shown.err and not shown.out and len(shown.err.strip().splitlines()) == 1
+
+
+def test_a_folder_that_takes_no_releases_is_refused_before_data_is_read(capsys: Shown, tmp_path: Path) -> None:
+    (tmp_path / "all" / "release-2.json").mkdir(parents=True)
+    assert main.run(["fit", "linear", *LINE, *DATA, *DP, "--releases", str(tmp_path / "all")]) != 0
+    shown = capsys.readouterr()
+    assert "cannot be written into; take an empty folder" in shown.err and not shown.out
 
 
 def test_several_tables_are_told_apart(capsys: Shown, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ CONTENTS = {
         f"docs/proofs/{name}"
         for name in (
             *("setting", "people", "derived", "rows", "balance", "units", "total", "square", "product", "moments"),
-            *("step", "exits", "leaves", "tree", "tails", "training"),
+            *("step", "exits", "leaves", "tree", "tails", "training", "descent", "meat"),
             *("gaussian", "laplace", "composition", "group_keys", "top_keys", "rounded", "plan"),
             "certificate",
             *("secure_sum", "refinement", "post_processing"),

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from pets.synthetic.lessons.lesson import load_lesson
+from pets.synthetic.lessons.making import hand_out
+from pets.synthetic.quiz.secret import Secret
 from tests.browser import Browser
 from tests.extras import needs
 from tests.hosts import GUARD, named, outputs
@@ -28,7 +31,7 @@ CHARTS = {
 }
 
 
-def executed(notebook: Any, folder: Path) -> tuple[Any, str]:
+def executed(notebook: Any, folder: Path, where: Path = ROOT / "notebooks") -> tuple[Any, str]:
     """A notebook after a run in which no socket reaches another host, and the hosts that it asked for."""
     import nbclient
 
@@ -36,7 +39,7 @@ def executed(notebook: Any, folder: Path) -> tuple[Any, str]:
     asked = folder / "hosts.txt"
     asked.touch()
     paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
-    client = nbclient.NotebookClient(notebook, timeout=2000, resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    client = nbclient.NotebookClient(notebook, timeout=2000, resources={"metadata": {"path": str(where)}})
     client.execute(env={**os.environ, "PYTHONPATH": paths, "PETS_TEST_HOSTS": str(asked)})
     return notebook, asked.read_text("utf-8")
 
@@ -74,6 +77,18 @@ def test_a_notebook_runs_without_a_network_and_shows_its_charts(path: Path, tmp_
         browser.picture(Path(os.environ.get("PETS_TEST_PICTURES", tmp_path)) / f"{path.stem}.png")
     assert len(sizes) == CHARTS.get(path.stem, 0)
     assert all(width > 200 and marks >= 5 for width, marks in sizes), sizes
+
+
+@pytest.mark.timeout(2400)
+def test_a_lesson_runs_in_a_kernel_that_reaches_no_other_host(tmp_path: Path) -> None:
+    """The others run in the process of their own tests (``tests/unit/synthetic/lessons``)."""
+    import nbformat
+
+    lesson = tmp_path / "lesson"
+    hand_out(load_lesson("a_useful_private_answer"), lesson, Secret(bytes(range(32))), "s01", offline=True)
+    notebook, asked = executed(nbformat.read(lesson / "lesson.ipynb", as_version=4), tmp_path, lesson)
+    assert asked == "" and [text for _, text in outputs(notebook) if named(text)] == []
+    assert "0 % of 6 tasks" in str(notebook["cells"][-1]["outputs"])
 
 
 def test_the_guard_bites(tmp_path: Path) -> None:

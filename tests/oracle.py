@@ -23,8 +23,8 @@ from pets.common.codec import fraction, number
 from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.features import Versus, Within
-from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.query import Query
 from pets.schema.schema import (
     Boolean,

@@ -22,7 +22,7 @@ from pets.plan.plan import make_plan
 from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
-from pets.query_model.nodes.codelist import InCodelist, held_codes
+from pets.query_model.codelists.codelist import InCodelist, held_codes
 from pets.query_model.query import Query
 from pets.schema.schema import (
     Boolean,

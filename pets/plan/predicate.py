@@ -15,9 +15,9 @@ from fractions import Fraction
 from pets.common.codec import Json
 from pets.common.literals import Literal_
 from pets.errors import InternalError, QueryError, did_you_mean, shown
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import Versus, Within
-from pets.query_model.nodes.codelist import InCodelist
 from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier

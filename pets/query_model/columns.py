@@ -14,11 +14,11 @@ from pets.common.arguments import plain_arguments
 from pets.common.literals import day, literal
 from pets.common.literals import name as name_of
 from pets.errors import NoSuchNameError, QueryError, did_you_mean, shown
+from pets.query_model.codelists.codelist import InCodelist
+from pets.query_model.codelists.codelist_file import read_codes
 from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Period
 from pets.query_model.node import Node
-from pets.query_model.nodes.codelist import InCodelist
-from pets.query_model.nodes.codelist_file import read_codes
 from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least, Linear, Mapped, Prefix, Summand
 from pets.query_model.nodes.operands import divided, operand
 from pets.schema.person.periods import Step

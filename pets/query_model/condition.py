@@ -15,12 +15,12 @@ from typing import Any
 
 from pets.errors import PetsError, QueryError
 from pets.query_model import aggregate as agg
+from pets.query_model.codelists.codelist import InCodelist
+from pets.query_model.codelists.codelist_file import read_codes
 from pets.query_model.columns import col
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, StartsWith
 from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
-from pets.query_model.nodes.codelist import InCodelist
-from pets.query_model.nodes.codelist_file import read_codes
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS
 from pets.schema.person.periods import spelt

@@ -10,11 +10,11 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading, Versus, Within
 from pets.query_model.group_keys import Bins, DatePart, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
-from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Linear, Mapped, Prefix
 from pets.query_model.traits import TRAITS
 

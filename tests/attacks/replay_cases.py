@@ -16,8 +16,8 @@ import pandas as pd
 import pets
 from pets import KeySet, col, correlation, count, count_units, covariance, histogram, mean, quantile, rate, std, tails
 from pets.plan.trained.train_plan import make_train_plan
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.features import Reading
-from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.nodes.meat import Meat
 from pets.query_model.nodes.newton import Newton

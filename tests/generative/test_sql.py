@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import pets
 from pets.errors import QueryError, UserError
 from pets.plan.plan import make_plan
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.expression import And, IsIn, Not, Or
 from pets.query_model.features import Case
-from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from tests import people_strategies, strategies

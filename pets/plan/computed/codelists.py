@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.errors import shown
-from pets.query_model.nodes.codelist import InCodelist, held_codes
+from pets.query_model.codelists.codelist import InCodelist, held_codes
 from pets.query_model.query import Query
 from pets.schema.domain import Domain
 from pets.schema.schema import Schema

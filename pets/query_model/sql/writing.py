@@ -13,12 +13,12 @@ from pets.common.codec import number
 from pets.common.literals import clock_text
 from pets.errors import InternalError, QueryError, SchemaError, did_you_mean, shown
 from pets.query_model import aggregate as agg
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import columns_named
 from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
-from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Least, Linear, Mapped, Prefix
 from pets.query_model.nodes.moments import Covariance, OfColumns, Spread, Variance
 from pets.query_model.query import BOUNDS, Query

@@ -8,8 +8,8 @@ from typing import Any
 import pets
 from pets import col
 from pets.plan.plan import make_plan
+from pets.query_model.codelists.codelist import InCodelist
 from pets.query_model.condition import condition
-from pets.query_model.nodes.codelist import InCodelist
 from tests.remedies import Case
 
 COLUMNS = {"id": pets.Identifier(), "code": pets.Category(["I21", "I22"]), "age": pets.Integer(0, 9)}

@@ -14,10 +14,10 @@ from pets.common.codec import canonical
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.plan.predicate import Codes, Texts
+from pets.query_model.codelists.codelist import InCodelist
+from pets.query_model.codelists.codelist_file import MAX_BYTES
 from pets.query_model.condition import condition
 from pets.query_model.expression import filter_from_json
-from pets.query_model.nodes.codelist import InCodelist
-from pets.query_model.nodes.codelist_file import MAX_BYTES
 from pets.query_model.written import condition_text
 from pets.verify.check import check
 

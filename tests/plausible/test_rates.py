@@ -61,3 +61,9 @@ def test_many_people_show_what_the_page_says() -> None:
     told, wanted = kept()["many"], rates(TUNED) + rates(FIRST_LOOK) + rates(HELD_OUT)
     assert shown(MANY, OTHER_SEED, wanted) == told
     assert all(rate.holds(told["rates"][rate.name]) for rate in rates(TUNED))
+
+
+@pytest.mark.soak
+def test_no_rule_is_broken_in_a_million_people() -> None:
+    tables = pets.dummy("nhs", people=1_000_000, seed=7, link="pseudonym").tables
+    assert [str(verdict) for verdict in check(load_pack("nhs", "pseudonym"), tables) if not verdict] == []

@@ -32,6 +32,14 @@ def test_rows_stand_in_the_same_order_in_every_format(tmp_path: Path) -> None:
             assert rows_digest(turned) != digest and rows_digest(stored.slice(1)) != digest, name
 
 
+def test_parquet_of_one_seed_has_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pets.dummy("nhs", people=60, seed=4).save(tmp_path / name, "parquet")
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "b").iterdir()) and "apc.parquet" in files
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
+
+
 def column(*values: object, type: pa.DataType | None = None) -> str:
     return rows_digest(pa.table({"a": pa.array(values, type)}))
 

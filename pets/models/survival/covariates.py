@@ -15,7 +15,7 @@ from pets.common import html_table
 from pets.common.integers import Floats
 from pets.errors import QueryError, did_you_mean, shown
 from pets.models.new_rows import column_of, numbers
-from pets.models.survival.estimate import CLEAR, FIRM, Curve
+from pets.models.survival.estimate import CLEAR, FIRM, Curve, ended
 from pets.models.survival.exit_model import places
 from pets.models.survival.partial import Counts, Partial, partial, survival_of
 from pets.models.survival.streams import Streams
@@ -216,8 +216,12 @@ class Judged:
         return events, math.sqrt(sum(float(one.covariance(one.bins).sum()) for one in chosen))
 
     def _few(self, among: Any, least: float = CLEAR) -> bool:
+        """Whether these patterns have too few events; or, of values, too few at risk for the likelihood in any bin."""
         events, noise = self._events(among)
-        return events < least * noise if noise else events <= 0
+        chosen = [one for one, there in zip(self.patterns, among, strict=True) if there]
+        if not noise:
+            return events <= 0
+        return events < least * noise or (least == CLEAR and not any(ended(one, FIRM) for one in chosen))
 
     @property
     def exact(self) -> bool:
@@ -240,7 +244,9 @@ class Judged:
             number = terms[own[0]].measured
             for cell in np.unique(design[~gone][:, within], axis=0):
                 among = ~gone & (design[:, within] == cell).all(axis=1)
-                if (number and self.exact) or not self._few(among, FIRM if number else CLEAR):
+                if number and (self.exact or not self._few(among, FIRM)):
+                    continue
+                if not number and not self._few(among):
                     continue
                 there = [at for at in own if design[among][:, at].any()]
                 if number:
@@ -254,12 +260,12 @@ class Judged:
 
     @property
     def rare(self) -> tuple[bool, ...]:
-        """Whether hardly anybody with a term's value, or nobody told apart from the noise, had the event."""
+        """Whether hardly anybody, or nobody told apart from the noise, had a term's value, or with the event."""
         return self._seen[0]
 
     @property
     def lost(self) -> tuple[tuple[str, ...], ...]:
-        """Columns of terms whose reference, against which the others are, hardly anybody with the event had."""
+        """Columns of terms whose reference, against which the others are, hardly anybody had, or with the event."""
         return self._seen[1]
 
     @property
@@ -319,11 +325,16 @@ class Judged:
         return not self.exact and bool((np.abs(found.coefficients) * self.crowd**3 / 2 > DRAWN * error).any())
 
     @property
+    def few(self) -> str:
+        """What there is of rare values, in words."""
+        return "no events" if self.exact else "too few events or people beside the noise"
+
+    @property
     def why(self) -> str | None:
         """Why there are no coefficients at all, with what mends it; from released numbers alone."""
         if self.solved[0] is not None:
             return None
-        few = "no events" if self.exact else f"fewer events than {CLEAR:g} standard deviations of the noise on them"
+        few = self.few
         more = "" if self.exact else ", or ask with more epsilon"
         if alone := [columns[0] for columns in self.lost if len(columns) == 1]:
             names = " and ".join(f"{name}[{self.covariates.references.get(name)}]" for name in alone)

@@ -17,7 +17,7 @@ from pets.errors import UserError
 from pets.models.forest import forest
 from pets.models.new_rows import frame_of
 from pets.models.survival.covariates import Covariates, Judged
-from pets.models.survival.estimate import CLEAR, Z
+from pets.models.survival.estimate import Z
 from pets.models.survival.exit_fit import ExitFit
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Hazards(ExitFit):
     form: ClassVar[str] = "hazard ratios"
     kind: ClassVar[str] = "cox"
     called: ClassVar[str] = "a Cox regression"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.model.check(self.release.schema)  # (references and products are not in the question)
 
     @cached_property
     def covariates(self) -> Covariates:
@@ -110,7 +114,7 @@ class Hazards(ExitFit):
         if self._judged.why:
             out.append(f"No coefficients: {self._judged.why}")
         elif gone:
-            few = "no events" if self.exact else f"fewer events than {CLEAR:g} standard deviations of the noise on them"
+            few = self._judged.few
             out.append(f"No coefficient of {html_table.few(gone)}: {few}; who has such a value is left out of the fit.")
         if self.estimable and np.nanmax(self.table["noise_share"].to_numpy()) > MUCH:
             out.append("More than half of some variance is noise: such coefficients are drawn towards 0.")

@@ -152,6 +152,33 @@ def test_a_value_that_hardly_anybody_has_gets_no_coefficient_and_the_others_do()
     assert not np.isnan(list(sound.coefficients.values())).any()
 
 
+@pytest.mark.parametrize("rare", [14, 20, 30])
+def test_more_epsilon_takes_no_coefficient_away(rare: int) -> None:
+    """A value of enough events, and at no time of enough people, told nothing, and the others with it."""
+    asked, apart = three(6000, rare), list[bool]()
+    for epsilon in (1, 2, 3, 4, 6, 9):
+        found = asked.fit(MODEL, pets.DP(epsilon=epsilon))
+        assert abs(found.coefficients["place[b]"]) < 0.15, epsilon
+        apart.append(not np.isnan(found.coefficients["place[c]"]))
+        against = pets.cox("days", "died", "place", data="t", bins=12, reference={"place": "c"})
+        other = asked.fit(against, pets.DP(epsilon=epsilon))
+        assert other.estimable == apart[-1]
+        assert apart[-1] or "too few events or people beside the noise with place[c]" in other.notes[0]
+        assert apart[-1] or "such as reference={'place': " in other.notes[0]
+    assert not apart[0]
+
+
+def test_an_edited_reference_does_not_load() -> None:
+    found = three(4000, 1000).fit(MODEL, pets.DP(epsilon=1))
+    form = found.to_json()
+    for name, value in (("place", "nowhere"), ("place", True), ("dose", 1), ("days", 3)):
+        model = form["model"] | {"reference": [{"column": name, "value": value}]}
+        with pytest.raises(UserError, match="edited or damaged"):
+            Hazards.from_json(form | {"model": model})
+    again = Hazards.from_json(form | {"model": form["model"] | {"reference": [{"column": "place", "value": "b"}]}})
+    assert again.coefficients["place[a]"] == pytest.approx(-found.coefficients["place[b]"])
+
+
 def test_whole_numbers_are_covariates_as_they_are() -> None:
     draw = np.random.default_rng(5)
     dose = draw.integers(0, 4, 8000)

@@ -147,7 +147,9 @@ def of_release(release: Release, design: Design, by: str) -> Population:
                 + ", or give a public population"
             )
     known = {name: {design.domains[name].decode(code) for code in range(design.domains[name].cells)} for name in wanted}
-    places = [at for at in range(plan.groups) if all(columns[name][at] != MISSING for name in wanted)]
+    # (a column that is never empty may have a value of that name)
+    empty = [one.name for one in plan.layout.dimensions if one.name in wanted and plan.fields[one.column].nullable]
+    places = [at for at in range(plan.groups) if all(columns[name][at] != MISSING for name in empty)]
     for name in wanted:
         other = next((columns[name][at] for at in places if columns[name][at] not in known[name]), None)
         if other is not None:

@@ -75,3 +75,17 @@ def test_means_that_noise_carries_out_of_their_range_keep_intervals_and_have_no_
 @cache
 def exact_rates() -> Any:
     return session(policy=EXACT).fit(pets.poisson("falls ~ sick + C(region) + age", data="p"), pets.Total())
+
+
+def test_people_whose_value_is_called_missing_are_not_left_out() -> None:
+    place = np.where(np.arange(len(BIG)) % 4 < 3, "missing", "here")
+    columns = {**SCHEMA.tables["p"].columns, "place": pets.Category(["here", "missing"], nullable=False)}
+    schema = pets.Schema({"p": pets.Table(SCHEMA.tables["p"].unit, columns, people=100_000)}, dataset="places")
+    budget = pets.Budget(epsilon=9, delta=1e-6)
+    asked = pets.Session(schema, {"p": BIG.assign(place=place)}, budget=budget, policy=EXACT, progress=False)
+    fit = asked.fit(pets.logistic("died ~ sick + place", data="p"), pets.Total())
+    count = asked.release(pets.query("p").group_by("place").agg(n=pets.count()), pets.Total())
+    told = fit.margins("sick", over=count)
+    people = {"place": ["here", "missing"], "n": [int((place == one).sum()) for one in ("here", "missing")]}
+    assert told.over is not None and told.over.total == len(BIG)
+    assert np.allclose(told.table["risk"], fit.margins("sick", over=people, weights="n").table["risk"])

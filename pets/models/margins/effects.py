@@ -56,11 +56,13 @@ def over_population(line: Line, by: str, levels: Sequence[Any], population: Popu
     import pandas as pd
 
     count, share = len(population.weights), population.shares
+    nobody = (share == 0) & (population.deviation == 0)
     found, gradients = np.empty((len(levels), count)), np.empty((len(levels), len(line.coefficients)))
     for place, level in enumerate(levels):
         frame = pd.DataFrame({**population.values, by: [level] * count})
         columns = columns_of(line.design, frame)
         eta = np.where(columns == 0, 0.0, columns * line.coefficients).sum(axis=1)
+        eta = np.where(nobody, 0.0, eta)  # (of whom a coefficient that is not given says nothing, and need not)
         found[place], slope = _mean(line.kind, eta)
         gradients[place] = (share * slope) @ columns
     means = found @ share

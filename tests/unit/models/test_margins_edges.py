@@ -89,3 +89,14 @@ def test_people_whose_value_is_called_missing_are_not_left_out() -> None:
     people = {"place": ["here", "missing"], "n": [int((place == one).sum()) for one in ("here", "missing")]}
     assert told.over is not None and told.over.total == len(BIG)
     assert np.allclose(told.table["risk"], fit.margins("sick", over=people, weights="n").table["risk"])
+
+
+def test_a_row_that_stands_for_nobody_takes_no_mean_away() -> None:
+    frame = BIG.copy()
+    frame.loc[frame["region"] == "W", "died"] = True
+    fit = session(frame).fit(pets.logistic("died ~ sick + C(region)", data="p"), pets.DP(epsilon=3))
+    assert fit.hidden == ("region[W]",)
+    told = fit.margins("sick", over={"region": ["N", "W", "S"], "n": [2, 0, 1]}, weights="n")
+    without = fit.margins("sick", over={"region": ["N", "S"], "n": [2, 1]}, weights="n")
+    assert told.table.notna().all(axis=None) and np.allclose(told.table, without.table, rtol=1e-12)
+    assert fit.margins("sick", over={"region": ["N", "W"]}).table["risk"].isna().all()

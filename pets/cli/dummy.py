@@ -50,11 +50,9 @@ def dummy(
     """Invented rows, to write and test programs with. Made from public descriptions alone: no data is read.
 
     \b
-    pets dummy --schema stays.yaml --out invented
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
-    pets dummy nhs --people 5000 --faults --out exercises --key trainer/key.csv
-    pets dummy nhs --fault hard --fault duplicated-episodes=0.02 --out exercises
     pets dummy nhs --products gdppr,medicines --people 5000 --out exercises
+    pets dummy nhs --fault hard --fault duplicated-episodes=0.02 --out exercises --key trainer/key.csv
     pets dummy eye_clinic/ --people 1000 --out invented
     """
     from pets.query_model.condition import read_query

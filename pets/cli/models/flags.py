@@ -15,6 +15,7 @@ from pets.cli.command import interruptible
 from pets.cli.flags import Protect, Purse, Source, TableName, written
 from pets.cli.question.afterwards import NOTE, told
 from pets.cli.question.offered import Offered
+from pets.common.files import make_folder
 from pets.errors import QueryError, UserError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Kept:
                 raise UserError(f"--out {str(self.out)!r} cannot be written; check its permissions")
         if self.releases is not None:
             with written(self.releases):
-                self.releases.mkdir(exist_ok=True)
+                make_folder(self.releases)
             there = [one for one in self.releases.glob("release-*.json") if one.is_dir()]
             if there or not os.access(self.releases, os.W_OK):
                 raise UserError(f"--releases {str(self.releases)!r} cannot be written into; take an empty folder")

@@ -42,7 +42,7 @@ def keeps_rules(frame: pd.DataFrame) -> None:
 
 
 def test_there_is_no_data_argument() -> None:
-    names = ["schema", "rows", "seed", "query", "people", "faults", "link", "progress"]
+    names = ["schema", "rows", "seed", "query", "people", "faults", "secret", "link", "products", "progress"]
     assert list(inspect.signature(pets.dummy).parameters) == names
 
 

@@ -39,9 +39,10 @@ def test_an_answer_is_fetched_once_a_second_person_approved_it(
             with pytest.raises(NotApprovedError, match=r"did not approve this .* \(unclear\)"):
                 late()
         told = connection.history()
-        assert told["state"].tolist()[:2] == ["committed", "refused"] and told["reason"].tolist()[:2] == ["", "unclear"]
+        both = told[:2].sort_values("state")  # (what is approved is answered by another process, and may be later)
+        assert both["state"].tolist() == ["committed", "refused"] and both["reason"].tolist() == ["", "unclear"]
         charged = 0.25 if approval == "after" else 0.0
-        assert told["epsilon"].tolist()[:2] == [0.5, charged]
+        assert both["epsilon"].tolist() == [0.5, charged]
         assert "refused (unclear)" in repr(told) and "held (" not in repr(told)
         session = keeper.session(analyst="amina", project="asthma")
         assert session.history().values.tolist() == told.values.tolist()

@@ -135,7 +135,7 @@ def test_airways_are_a_winter_illness(apc: pd.DataFrame) -> None:
     lungs = first.DIAG_4_01.isin(["J181", "J189", "J219", "J22X", "J440"])
     other = first.DIAG_4_01.isin(["R074", "R104", "S720", "N390", "I214"])
     assert (lungs & winter).sum() > 1.5 * (lungs & summer).sum() and (lungs & summer).sum() > 50
-    assert 0.8 < (other & winter).sum() / (other & summer).sum() < 1.25
+    assert 0.7 < (other & winter).sum() / (other & summer).sum() < 1.4  # (some three hundred of each)
 
 
 def test_who_leaves_hospital_comes_back_with_the_same_illness(apc: pd.DataFrame) -> None:

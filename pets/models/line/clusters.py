@@ -21,7 +21,8 @@ from pets.plan.fitted.design import Design, design_of
 from pets.plan.fitted.meat import places, reach
 from pets.plan.measure import Measure, Output
 from pets.query_model.nodes.design import Moments
-from pets.query_model.nodes.meat import GRID, MOST, STEP, Meat
+from pets.query_model.nodes.meat import MOST, STEP, Meat
+from pets.query_model.nodes.newton import GRID
 from pets.release.estimate import noise_of
 from pets.release.release import Release
 

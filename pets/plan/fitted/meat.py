@@ -17,7 +17,8 @@ from pets.errors import QueryError
 from pets.plan.fitted.design import SPARE, Design, design_of, squared
 from pets.plan.fitted.row_weights import check_weights, row_weight
 from pets.plan.measure import Cell, RowWeight, Scores, Sensitivity
-from pets.query_model.nodes.meat import GRID, Meat
+from pets.query_model.nodes.meat import Meat
+from pets.query_model.nodes.newton import GRID
 from pets.schema.domain import Domain
 
 SQUARE, PRODUCT = 5, 7

@@ -10,14 +10,13 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from pets.common.arguments import plain_fields
-from pets.common.codec import Json, fraction, number, whole
+from pets.common.codec import Json, fraction, number
 from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter
 from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.moments import OfColumns
+from pets.query_model.nodes.newton import GRID, on_grid
 
-GRID = 30
-"""Coefficients are whole numbers of 2^-30, on columns and an outcome that lie from -1 to 1."""
 MOST = 1 << 22
 """No coefficient of such a column is greater."""
 STEP = 4096
@@ -76,11 +75,8 @@ class Meat(OfColumns):
 
 
 def _coefficients(given: Any) -> tuple[int, ...]:
-    try:
-        found = tuple(whole(one) for one in given)
-    except (TypeError, ValueError):
-        found = ()
-    if not found or max(map(abs, found)) > MOST << GRID:
+    found = on_grid(given, MOST)
+    if not found:
         raise QueryError(
             f"coefficients are whole numbers of 2^-{GRID}, such as (0, 536870912), and none is beyond {MOST:,}; not "
             f"{shown(given)}"

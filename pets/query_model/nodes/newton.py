@@ -17,7 +17,7 @@ from pets.query_model.nodes.moments import OfColumns
 
 FAMILIES = ("logistic", "poisson")
 GRID = 30
-"""Coefficients are whole numbers of 2^-30, on columns that lie from -1 to 1."""
+"""Coefficients are whole numbers of 2^-30, on columns (and an outcome) that lie from -1 to 1."""
 MOST = 32
 """No coefficient of such a column is greater."""
 
@@ -94,14 +94,20 @@ class Newton(OfColumns):
         return out | {"fine": True} if self.fine else out
 
 
-def _coefficients(given: Any) -> tuple[int, ...] | None:
-    if given is None:
-        return None
+def on_grid(given: Any, most: int) -> tuple[int, ...]:
+    """Whole numbers of 2^-GRID of which none is beyond ``most``; none at all where they are not such."""
     try:
         found = tuple(whole(one) for one in given)
     except (TypeError, ValueError):
-        found = (MOST << GRID + 1,)
-    if not found or max(map(abs, found)) > MOST << GRID:
+        return ()
+    return found if found and max(map(abs, found)) <= most << GRID else ()
+
+
+def _coefficients(given: Any) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    found = on_grid(given, MOST)
+    if not found:
         raise QueryError(
             f"coefficients are whole numbers of 2^-{GRID} from -{MOST} to {MOST}, such as (0, 536870912), not "
             f"{shown(given)}"

@@ -14,7 +14,7 @@ import numpy as np
 from pets.plan.fitted.meat import PRODUCT, SQUARE, parts_of, places, times_of_people
 from pets.plan.measure import Measure, RowWeight, Scores, Weight
 from pets.plan.vector import Ints
-from pets.query_model.nodes.meat import GRID
+from pets.query_model.nodes.newton import GRID
 from pets.rows.engine.scores import product_of
 from pets.rows.engine.slots import scattered
 from pets.rows.training.gradients import shortened

@@ -36,6 +36,13 @@ def test_a_product_brings_what_its_tables_rest_on_and_no_more() -> None:
     assert set(pets.dummy("nhs", people=5, products="medicines")) == {"demographics", "medicines"}
 
 
+@pytest.mark.parametrize("name", ["hes_cc", "msds"])
+def test_a_product_alone_has_all_that_its_checks_look_into(name: str) -> None:
+    made = pets.dummy("nhs", people=50, products=[name])
+    assert [str(verdict) for verdict in check(load_pack("nhs", products=[name]), made.tables) if not verdict] == []
+    assert ("apc" in made) == (name == "hes_cc")
+
+
 def test_rows_are_the_same_whichever_products_are_made(everything: pets.synthetic.dummy_data.dataset.Dummy) -> None:
     for name, product in whole_pack("nhs").products.items():
         if product.tables and not product.usual:

@@ -1,22 +1,26 @@
 """A lesson as its folder declares it: ``lesson.yaml`` says data, tasks and how answers are known.
 
-An answer is known from the faults that were planted (``fault``), by SQL on the rows that were made (``sql``), or as it
-stands there (``answer``). So it never comes from the solution that it marks.
+What is drawn for each student (``draws``) stands as ``{name}`` in what no student is handed out: what happened to the
+rows, how answers are known, and what a trainer looks for. An answer is known from the faults that were planted
+(``fault``), by SQL on the rows that were made (``sql``), or as it stands there (``answer``). So it never comes from the
+solution that it marks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pets.common.yamlfile import Lines, read
 from pets.errors import UserError, did_you_mean, shown
 from pets.synthetic.lessons.changes import Change
+from pets.synthetic.lessons.draws import Draw, filled, named_in, values_of
 from pets.synthetic.lessons.source import LANGUAGES, Cell, cells, language_of
 from pets.synthetic.packs.formula import read as formula
 from pets.synthetic.packs.functions import FUNCTIONS
+from pets.synthetic.quiz.secret import Secret
 from pets.synthetic.quiz.task import MANY, Task
 
 HOME = Path(__file__).parent
@@ -24,10 +28,13 @@ WAYS = ("fault", "sql", "answer")
 """How an answer is known."""
 
 FORMATS = ("csv", "parquet")
-_LESSON = ("lesson", "title", "about", "minutes", "data", "tasks", "rubric")
+_LESSON = ("lesson", "title", "about", "minutes", "draws", "data", "tasks", "rubric")
 _DATA = ("pack", "people", "tables", "faults", "changes", "format")
 _CHANGE = ("kind", "table", "column", "where", "share", "value")
 _TASK = ("kind", "question", "hints", "lesson", "decimals", *WAYS)
+_DRAWN_IN = ("where", "value", "share", "look_for", "sql", "answer")
+"""Where what was drawn may stand: students are handed out none of it."""
+
 STAYS = "stays"
 """The pack's place, where the data is the one table of the demonstration."""
 
@@ -75,6 +82,13 @@ class Lesson:
     known: Mapping[str, tuple[str, Any]]
     rubric: tuple[Criterion, ...]
     folder: Path
+    draws: tuple[Draw, ...] = ()
+    tree: Any = field(default=None, repr=False, compare=False)
+
+    def of(self, secret: Secret) -> Lesson:
+        """The lesson of one student, with what is drawn from the secret of that student's own."""
+        label = f"{self.folder.resolve().name}/lesson.yaml"
+        return _Reader(label).lesson(self.tree, self.folder, secret) if self.draws else self
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -136,6 +150,7 @@ class _Reader:
 
     def __init__(self, label: str) -> None:
         self.label = label
+        self.values: dict[str, str] = {}
 
     def wrong(self, parent: Any, key: str, said: str) -> UserError:
         """An error at an entry."""
@@ -156,7 +171,18 @@ class _Reader:
         found = parent.get(key, usual)
         if not isinstance(found, str) or (usual is None and not found.strip()):
             raise self.wrong(parent, key, f"{key} is a text, and must be there")
-        return " ".join(found.split())
+        return self.filled(parent, key, " ".join(found.split()))
+
+    def filled(self, parent: Mapping[str, Any], key: str, text: str) -> str:
+        """A text with what was drawn, where that may stand in it."""
+        if key in _DRAWN_IN:
+            try:
+                return filled(text, self.values)
+            except UserError as error:
+                raise self.wrong(parent, key, str(error)) from None
+        if told := [name for name in named_in(text) if name in self.values]:
+            raise self.wrong(parent, key, f"{key} is the same for all students; take {{{told[0]}}} out of it")
+        return text
 
     def whole(self, parent: Mapping[str, Any], key: str, least: int, most: int, usual: str | None = None) -> int:
         """A whole number between two bounds."""
@@ -171,11 +197,13 @@ class _Reader:
         many = found if isinstance(found, list) else str(found).split()
         if not all(isinstance(one, str) for one in many):
             raise self.wrong(parent, key, f"{key} is a list of texts")
-        return tuple(" ".join(one.split()) for one in many)
+        return tuple(self.filled(parent, key, " ".join(one.split())) for one in many)
 
-    def lesson(self, tree: Any, folder: Path) -> Lesson:
-        """A whole lesson."""
+    def lesson(self, tree: Any, folder: Path, secret: Secret | None = None) -> Lesson:
+        """A whole lesson; with a student's own secret, that student's."""
         told = self.mapping(tree, None, "", _LESSON)
+        draws = tuple(self.draws(self.mapping(told.get("draws") or {}, told, "draws")))
+        self.values = values_of(draws, secret)
         tasks, known = list[Task](), dict[str, tuple[str, Any]]()
         entries = self.mapping(told.get("tasks"), told, "tasks")
         for name, form in entries.items():
@@ -196,7 +224,22 @@ class _Reader:
             known=known,
             rubric=self.rubric(told),
             folder=folder,
+            draws=draws,
+            tree=tree,
         )
+
+    def draws(self, entries: Mapping[str, Any]) -> Iterator[Draw]:
+        """What is drawn for each student."""
+        seen = set[str]()
+        for names in entries:
+            try:
+                draw = Draw(tuple(names.split()), self.texts(entries, names))
+                if again := seen.intersection(draw.names):
+                    raise UserError(f"{{{min(again)}}} is drawn twice; keep one")
+            except UserError as error:
+                raise error if self.label in str(error) else self.wrong(entries, names, str(error)) from None
+            seen.update(draw.names)
+            yield draw
 
     def data(self, told: Mapping[str, Any]) -> Data:
         """What rows it is about."""

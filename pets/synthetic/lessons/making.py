@@ -23,6 +23,7 @@ from pets.synthetic.packs.pack import load_pack
 from pets.synthetic.quiz.key import PlainKey
 from pets.synthetic.quiz.quiz import Quiz
 from pets.synthetic.quiz.secret import Secret
+from pets.synthetic.quiz.task import MANY
 from pets.synthetic.stays import invent_stays, stays_schema
 
 DATA, QUIZ, INSTRUCTOR, RUBRIC = "data", "quiz.json", "instructor", "rubric.csv"
@@ -30,10 +31,15 @@ RUBRIC_HEAD = ("student", "criterion", "points", "of", "look_for")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
+def own_secret(lesson: Lesson, secret: Secret, student: str) -> Secret:
+    """What one student's rows, and all else that differs between students, are drawn from."""
+    return Secret(secret.bytes_for("lesson", lesson.name, student))
+
+
 def rows_of(lesson: Lesson, secret: Secret, student: str) -> Dummy:
     """The invented rows of one student; the same secret gives the same rows."""
-    own = Secret(secret.bytes_for("lesson", lesson.name, student))
-    data = lesson.data
+    own = own_secret(lesson, secret, student)
+    data = lesson.of(own).data
     if data.pack == STAYS:
         return _stays(data.people, own.number("rows") % 2**63)
     pack = load_pack(_place(lesson))
@@ -76,18 +82,24 @@ def _stays(people: int, seed: int) -> Dummy:
 def quiz_of(lesson: Lesson, made: Dummy, student: str = "") -> Quiz:
     """The lesson's quiz with its answers, worked out from the rows and never from a solution.
 
+    ``lesson`` is the student's own (``Lesson.of``). The sql of a task may read the answer to one above it, as
+    ``getvariable('task')``.
+
     Raises :class:`UserError` for a task whose answer is not to be had.
     """
     lines = made.answers.to_pylist() if made.answers is not None else []
-    keys = {}
+    keys: dict[str, PlainKey] = {}
+    known: dict[str, str] = {}
     for task in lesson.tasks:
         way, said = lesson.known[task.name]
         found: Any = said
         if way == "fault":
             found = sorted({line["row"] for line in lines if line["fault"] == said})
         elif way == "sql":
-            found = _asked(lesson, task.name, made, said)
-            found = found if task.kind in ("rows", "texts") else found[0] if len(found) == 1 else None
+            found = _asked(lesson, task.name, made, said, known)
+            found = found if task.kind in MANY else found[0] if len(found) == 1 else None
+        if task.kind not in MANY and found is not None:
+            known[task.name] = str(found)
         parts = task.parts(found)
         if not parts:
             raise UserError(f"the lesson {lesson.name}: task {task.name!r} has no answer in these rows; mend its {way}")
@@ -95,13 +107,15 @@ def quiz_of(lesson: Lesson, made: Dummy, student: str = "") -> Quiz:
     return Quiz(lesson.tasks, keys, lesson.title, student=student)
 
 
-def _asked(lesson: Lesson, task: str, made: Dummy, question: str) -> list[Any]:
+def _asked(lesson: Lesson, task: str, made: Dummy, question: str, known: dict[str, str]) -> list[Any]:
     import duckdb
 
     with duckdb.connect() as con:
         con.execute("SET enable_external_access = false")
         for name, table in made.tables.items():
             con.register(name, table)
+        for name, answer in known.items():
+            con.execute(f'SET VARIABLE "{name}" = ?', [answer])  # (a task is named by letters, digits and hyphens)
         try:
             return [row[0] for row in con.execute(question).fetchall()]
         except duckdb.Error as error:
@@ -157,7 +171,7 @@ def hand_out(
             raise UserError(f"the folder {str(folder)!r} is not empty; name one that is not there yet")
         make_folder(folder)
     made = rows_of(lesson, secret, student)
-    quiz = quiz_of(lesson, made, student)
+    quiz = quiz_of(lesson.of(own_secret(lesson, secret, student)), made, student)
     made.save(folder / DATA, lesson.data.format)
     salt = secret.bytes_for("salt", lesson.name, student) if offline else None
     with writing("the lesson", str(folder), "lesson"):
@@ -201,15 +215,17 @@ def prepare(
             made.append(out / name)
             moved.update()
     if lesson.rubric:
-        _rubric(lesson, names, key)
+        _rubric(lesson, names, secret, key)
     return made
 
 
-def _rubric(lesson: Lesson, names: list[str], key: Path) -> None:
+def _rubric(lesson: Lesson, names: list[str], secret: Secret, key: Path) -> None:
     """A file in which the trainer fills in points for what each student wrote."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(RUBRIC_HEAD)
-    rows.writerows([name, one.name, "", one.points, one.look_for] for name in names for one in lesson.rubric)
+    for name in names:
+        theirs = lesson.of(own_secret(lesson, secret, name)).rubric
+        rows.writerows([name, one.name, "", one.points, one.look_for] for one in theirs)
     with writing("the rubric", str(key), "trainer"):
         replace_file(key / RUBRIC, text.getvalue().encode("utf-8"), owner_only=True)

@@ -7,9 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
@@ -26,6 +24,7 @@ from pets.synthetic.quiz.secret import Secret
 from tests.browser import Browser
 from tests.extras import needs
 from tests.hosts import named
+from tests.lessons import run
 from tests.services import until
 
 needs("nbformat", "altair", "vl_convert", "IPython")
@@ -33,16 +32,6 @@ needs("nbformat", "altair", "vl_convert", "IPython")
 SECRET = Secret(bytes(range(32)))
 NAMES = [path.parent.name for path in sorted(module.HOME.glob("*/lesson.yaml"))]
 SCRIPTS = [(name, language) for name in NAMES for language in load_lesson(name).languages if language != "python"]
-
-
-def run(folder: Path) -> dict[str, Any]:
-    """Run a notebook's cells, in this process: what it releases is drawn from the test's seed."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    with chdir(folder):
-        for cell in json.loads((folder / "lesson.ipynb").read_text("utf-8"))["cells"]:
-            if cell["cell_type"] == "code":
-                exec(compile("".join(cell["source"]), f"{folder.name}, {cell['id']}", "exec"), names)
-    return names
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,18 @@ import pytest
 import pets
 from pets.errors import UserError
 from pets.synthetic.lessons.changes import Change, changed
-from pets.synthetic.lessons.lesson import load_lesson
-from pets.synthetic.lessons.making import prepare, rows_of
+from pets.synthetic.lessons.draws import values_of
+from pets.synthetic.lessons.lesson import lessons, load_lesson
+from pets.synthetic.lessons.making import hand_out, own_secret, prepare, rows_of
 from pets.synthetic.lessons.marking import mark
 from pets.synthetic.packs.formula import read
 from pets.synthetic.packs.functions import FUNCTIONS
 from pets.synthetic.packs.pack import load_pack
 from pets.synthetic.quiz.secret import Secret
+from tests.lessons import run
 
 PACK = load_pack("dental")
+SCENARIOS = [taught.name for taught in lessons() if taught.rubric]
 SECRET = Secret(bytes(range(32)))
 
 
@@ -89,12 +93,38 @@ def test_what_cannot_happen_is_refused(tables: dict[str, Any]) -> None:
             change(kind, column, value)
 
 
-def test_two_trusts_merge_and_the_sites_stay() -> None:
-    made = rows_of(load_lesson("merger"), SECRET, "s01")["apc"]
-    late = made.ADMIDATE >= "2022-10-01"
-    assert not (made.PROCODE3[late] == "RZ4").any() and (made.PROCODE3[~late] == "RZ4").any()
+def drawn(name: str, student: str, secret: Secret = SECRET) -> dict[str, str]:
+    taught = load_lesson(name)
+    return values_of(taught.draws, own_secret(taught, secret, student))
+
+
+@pytest.mark.parametrize("student", ["s01", "s02"])
+def test_two_trusts_merge_and_the_sites_stay(student: str) -> None:
+    one = drawn("merger", student)
+    gone, into, day = one["gone"], one["into"], f"{one['month']}-01"
+    made = rows_of(load_lesson("merger"), SECRET, student)["apc"]
+    late = day <= made.ADMIDATE
+    assert not (made.PROCODE3[late] == gone).any() and (made.PROCODE3[~late] == gone).any() and gone != into
     assert (made.PROCODE5.str[:3] == made.PROCODE3).all()
-    assert ((made.PROCODE3 == "RZ2") & (made.SITETRET.str[:3] == "RZ4"))[late].any()
+    assert ((into == made.PROCODE3) & (made.SITETRET.str[:3] == gone))[late].any()
+
+
+def test_what_happened_differs_between_students_and_the_lesson_does_not_say_it() -> None:
+    for name in SCENARIOS:
+        every = [drawn(name, f"s{number}") for number in range(40)]
+        assert every == [drawn(name, f"s{number}") for number in range(40)]
+        assert every != [drawn(name, f"s{number}", Secret(b"another secret 16")) for number in range(40)]
+        for key in every[0]:
+            of = Counter(one[key] for one in every)
+            assert len(of) >= 3 and of.most_common(1)[0][1] <= 20, (name, key, of)  # what a guess finds
+
+
+@pytest.mark.parametrize("student", ["w1", "w2"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_solution_finds_what_happened_to_other_students(name: str, student: str, tmp_path: Path) -> None:
+    hand_out(load_lesson(name), tmp_path / student, SECRET, student, solutions=True)
+    quiz = run(tmp_path / student)["quiz"]
+    assert quiz.score == 100, (drawn(name, student), quiz)
 
 
 SCENARIO = """
@@ -102,6 +132,9 @@ lesson: fewer
 title: Fewer visits
 about: Visits that are not there.
 minutes: 5
+draws:
+  reason: check pain
+  strong: 1 2 3
 data:
   pack: dental
   people: 60
@@ -109,39 +142,60 @@ data:
     thinner:
       kind: thin
       table: visits
+      where: reason == "{reason}"
       share: 0.5
+    later:
+      kind: set
+      table: visits
+      column: pain
+      where: reason == "{reason}"
+      value: "{strong}"
 tasks:
   visits:
     kind: number
     question: How many visits?
     sql: SELECT count(*) FROM visits
+  others:
+    kind: number
+    question: How many visits are of other reasons?
+    sql: SELECT CAST(getvariable('visits') AS INT) - count(*) FROM visits WHERE reason = '{reason}'
 rubric:
   says how many:
     points: 4
-    look_for: The number.
+    look_for: The number of visits for {reason}.
 """
 
 
 def test_a_text_is_marked_by_its_rubric(tmp_path: Path) -> None:
+    secret = Secret(bytes([1] * 32))  # under which other things happen to s02 than to s01
     folder, out, key = tmp_path / "fewer", tmp_path / "out", tmp_path / "key"
     folder.mkdir()
     (folder / "lesson.yaml").write_text(SCENARIO, "utf-8")
     (folder / "lesson.md").write_text("# Fewer\n", "utf-8")
     taught = load_lesson(str(folder))
-    prepare(taught, ["s01", "s02"], SECRET, out, key)
+    prepare(taught, ["s01", "s02"], secret, out, key)
     assert not (out / "rubric.csv").exists() and (key / "rubric.csv").stat().st_mode & 0o077 == 0
-    assert [line.task for line in mark(out, key).lines] == ["visits", "visits"]  # nothing filled in yet
+    assert [line.task for line in mark(out, key).lines] == ["visits", "others"] * 2  # nothing filled in yet
     with (key / "rubric.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["student"], row["criterion"], row["of"]) for row in rows] == [
         ("s01", "says how many", "4"),
         ("s02", "says how many", "4"),
     ]
+    for name, row in zip(("s01", "s02"), rows, strict=True):
+        own = own_secret(taught, secret, name)
+        one = values_of(taught.draws, own)
+        made = rows_of(taught, secret, name)["visits"]
+        assert (one["reason"], one["strong"]) == {"s01": ("pain", "2"), "s02": ("check", "3")}[name]
+        assert row["look_for"] == f"The number of visits for {one['reason']}."
+        assert set(made.pain[made.reason == one["reason"]]) == {one["strong"]}
+        told = [task["answer"] for task in json.loads((key / f"{name}.json").read_text("utf-8"))["tasks"]]
+        assert told == [[str(len(made))], [str((made.reason != one["reason"]).sum())]]
     text = (key / "rubric.csv").read_text("utf-8")
     (key / "rubric.csv").write_text(text.replace("s01,says how many,,", "s01,says how many,3,"), "utf-8")
     lines = {(line.student, line.task): line for line in mark(out, key).lines}
     assert lines["s01", "rubric: says how many"].score == 75 and ("s02", "rubric: says how many") not in lines
-    assert mark(out, key).totals() == {"s01": 37, "s02": 0}
+    assert mark(out, key).totals() == {"s01": 25, "s02": 0}
     (key / "rubric.csv").write_text(text.replace("s01,says how many,,", "s01,says how many,5,"), "utf-8")
     with pytest.raises(UserError, match="the rubric gives s01 '5' points of '4'"):
         mark(out, key)
@@ -150,10 +204,24 @@ def test_a_text_is_marked_by_its_rubric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("kind: thin", "kind: thinner", "lesson.yaml:10: a change is of one kind"),
-        ("share: 0.5", "share: half", "lesson.yaml:10: "),
-        ("share: 0.5", "shares: 0.5", "lesson.yaml:13: 'shares' is no setting of it; did you mean 'share'"),
+        ("kind: thin", "kind: thinner", "lesson.yaml:13: a change is of one kind"),
+        ("share: 0.5", "share: half", "lesson.yaml:13: "),
+        ("share: 0.5", "shares: 0.5", "lesson.yaml:17: 'shares' is no setting of it; did you mean 'share'"),
         ("points: 4", "points: many", "points is a whole number"),
+        (
+            "{strong}",
+            "{strange}",
+            "yaml:23: {strange} is drawn nowhere; name it under draws; did you mean 'strong'",
+        ),
+        (
+            "How many visits?",
+            "How many for {reason}?",
+            "is the same for all students; take {reason} out of it",
+        ),
+        ("strong: 1 2 3", "strong: 1", "lesson.yaml:8: a draw of strong is among more different values than names"),
+        ("strong: 1 2 3", "strong: 1 1 2", "lesson.yaml:8: a draw of strong is among more different values"),
+        ("strong: 1 2 3", "strong reason: 1 2 3", "lesson.yaml:8: {reason} is drawn twice"),
+        ("strong: 1 2 3", "Strong: 1 2 3", "lesson.yaml:8: what is drawn is named by small letters"),
         ("  changes:", "  faults:\n    treated-twice: 0.1\n  changes:", "no faults beside its changes"),
     ],
 )

@@ -27,7 +27,10 @@ NOT_TRUE = (
     "Some 120 primary diagnoses and 32 operations stand for ten thousand. Groups of costs (HRG) and most specialties "
     "follow age and kind of admission, not the illness.",
     "Complaint and diagnosis in the emergency department are not those of the admission that follows.",
-    "Mothers and babies of the usual tables are not linked; a stay in pregnancy is not followed by its birth.",
+    "Mothers and babies are people of one list: a child born in these years has a mother among the 250 who stand near "
+    "in it, where one is left (seven in eight deliveries find their child, and the other way round), and her home, "
+    "practice, family name and ethnic category. Fathers and older children are not there, twins have one of the two, "
+    "a delivery is on the day of admission, and a stay in pregnancy is not followed by its birth.",
     "Deprivation moves emergencies, attendances, readmissions and deaths, each by one factor for all ages; the real "
     "gradient is steepest at working age. It moves neither planned care nor recovery. Ethnic group moves nothing.",
     "Positive tests depend on the day alone: not on age, symptoms or vaccines. A vaccine protects nobody here.",

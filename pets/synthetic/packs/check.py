@@ -237,7 +237,7 @@ class _Checking(Scope):
     def _within(self, value: Values, link: Values, table: str, key: str, first: str, last: str) -> Values:
         """The value lies between two columns of the row that a key links to."""
         column = next(name for name, held in self._linked.items() if held is link)
-        place = self._world.place(self._table, column, table, key)
+        place = self._world.place(self._table, self._name(self._table, column), table, self._name(table, key))
         low, high = (self._world.values(table, name).take(place) for name in (first, last))
         return Values(
             "truth", ((low.data <= value.data) | low.holes | value.holes) & ((value.data <= high.data) | high.holes)

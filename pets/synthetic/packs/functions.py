@@ -21,7 +21,7 @@ Function = Callable[..., Values]
 FUNCTIONS: dict[str, Function] = dict(CHANCE)
 MAX_TEXT = 200
 
-GROUPED = ("number", "total", "following", "preceding", "running", "ordered", "key")
+GROUPED = ("number", "total", "following", "preceding", "running", "ordered", "partner", "of_row", "handed", "key")
 """These need every row of a parent, so they stand outside the branches of a case."""
 
 
@@ -274,6 +274,44 @@ def running(scope: Maker, value: Values) -> Values:
 def ordered(scope: Maker, value: Values) -> Values:
     """The values of each parent's rows, in increasing order."""
     return value.take(np.lexsort((value.data, scope.group)))
+
+
+# people to people: one row follows from another of the table ----------------------------------------------------------
+
+NEAR = 250
+"""People who stand near each other in the list: so many in a row. Blocks of people end where these end."""
+
+
+def _ranked(condition: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The rows where it holds, and for each a number of its neighbourhood and its place there."""
+    rows = np.flatnonzero(condition.data.astype(bool) & ~condition.holes)
+    near = rows // NEAR
+    return rows, near * NEAR + np.arange(len(rows)) - np.searchsorted(near, near)
+
+
+@_function
+def partner(scope: Maker, asks: Values, gives: Values) -> Values:
+    """Among people, of each 250 in a row: the first who asks has the row of the first who gives, and so on."""
+    if not np.array_equal(scope.group, np.arange(scope.rows)):
+        raise ValueError("partner() stands in the table of people")
+    (rows, wanted), (givers, there) = _ranked(asks), _ranked(gives)
+    place = np.searchsorted(there, wanted)
+    found = np.append(there, -1)[place] == wanted
+    out = np.full(scope.rows, -1, dtype=np.int64)
+    out[rows[found]] = givers[place[found]]
+    return whole(np.maximum(out, 0), out < 0)
+
+
+@_function
+def of_row(scope: Maker, row: Values, value: Values) -> Values:
+    """The value in the row that ``partner()`` gave; none where it gave none."""
+    return value.take(np.where(row.holes, -1, row.data))
+
+
+@_function
+def handed(scope: Maker, row: Values, value: Values) -> Values:
+    """The value in the row that ``partner()`` gave; one's own where it gave none."""
+    return value.take(np.where(row.holes, np.arange(scope.rows), row.data))
 
 
 def spread(values: npt.NDArray[np.int64], prime: int) -> npt.NDArray[np.int64]:

@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
@@ -18,6 +20,7 @@ from pets.synthetic.packs.faults import KINDS
 from pets.synthetic.packs.functions import FUNCTIONS
 from pets.synthetic.packs.pack import HOME, load_pack, packs
 from pets.synthetic.packs.reading.lint import spelling
+from pets.synthetic.packs.values import Values
 
 EYES = Path(__file__).parent / "eye_clinic"
 DENTAL = HOME / "dental"
@@ -289,3 +292,29 @@ def test_a_broken_check_is_said_with_its_first_row(clinic: Path, capsys: pytest.
     out, err = capsys.readouterr()
     assert re.search(r"visits: pain is graded: is broken in \d+ rows \(the first: row \d+\)", out)
     assert "1 of 33 checks are broken" in err
+
+
+def test_partners_stand_near_and_each_is_one_other() -> None:
+    asks, gives = Values("truth", np.arange(1000) % 3 == 0), Values("truth", np.arange(1000) % 4 == 1)
+    people = _Rows(1000, np.arange(1000))
+    found = FUNCTIONS["partner"](people, asks, gives)
+    back = FUNCTIONS["partner"](people, gives, asks)
+    rows = np.flatnonzero(~found.holes)
+    assert (asks.data[rows] & gives.data[found.data[rows]]).all() and (rows // 250 == found.data[rows] // 250).all()
+    assert (back.data[found.data[rows]] == rows).all() and (~back.holes).sum() == len(rows)
+    every = [min(asks.data[low : low + 250].sum(), gives.data[low : low + 250].sum()) for low in range(0, 1000, 250)]
+    assert len(rows) == sum(every)
+    age = Values("whole", np.arange(1000))
+    assert (FUNCTIONS["of_row"](people, found, age).holes == found.holes).all()
+    assert (FUNCTIONS["handed"](people, found, age).data == np.where(found.holes, age.data, found.data)).all()
+    few = Values("truth", np.zeros(1000, dtype=bool))
+    assert FUNCTIONS["partner"](people, asks, few).holes.all() and FUNCTIONS["partner"](people, few, few).holes.all()
+    with pytest.raises(ValueError, match="the table of people"):
+        FUNCTIONS["partner"](_Rows(1000, np.zeros(1000, dtype=np.int64)), asks, gives)
+
+
+class _Rows:
+    """As much of a scope as functions of people need."""
+
+    def __init__(self, rows: int, group: npt.NDArray[np.int64]) -> None:
+        self.rows, self.group = rows, group

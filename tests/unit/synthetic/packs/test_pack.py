@@ -304,7 +304,7 @@ def test_the_command_line_writes_a_whole_folder(tmp_path: Path, capsys: pytest.C
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert told["pack"] == {
         "name": "nhs",
-        "version": "1.2",
+        "version": "1.3",
         "title": "NHS-like linked health data",
         "link": "nhs_number",
     }

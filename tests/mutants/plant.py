@@ -87,8 +87,10 @@ class Nursery:
 
     def outcome(self, mutant: Mutant | None, killer: tuple[str, ...] = ()) -> tuple[int, str]:
         """What the killer says of a tree with the bug in it: pytest's exit code (1: a test failed), and its output."""
-        with tree(Path(self._home.name), mutant) as folder:
-            said = folder / "said.txt"
+        home = Path(self._home.name)
+        said = home / "said.txt"
+        said.unlink(missing_ok=True)
+        with tree(home, mutant) as folder:
             tests = killer if mutant is None else mutant.killer
             order = {"folder": str(folder), "arguments": [*ARGUMENTS, *tests], "said": str(said)}
             assert self._parent.stdin is not None and self._parent.stdout is not None
@@ -108,23 +110,50 @@ class Nursery:
 
 @contextmanager
 def tree(home: Path, mutant: Mutant | None) -> Iterator[Path]:
-    """A copy of the tree with the bug in it, always in the same place: what was compiled of the rest is used again."""
+    """A copy of the tree with the bug in it, always in the same place: what was compiled of the rest is used again.
+
+    So is the copy itself, unless somebody left something in it or put another file in a file's place.
+    """
     folder = home / "tree"
-    for name in COPIED:
-        _copied(ROOT / name, folder / name)
-    for inside in [path for path in folder.rglob("*") if path.is_dir()]:
-        kept = home / "compiled" / inside.relative_to(folder)
-        kept.mkdir(parents=True, exist_ok=True)
-        (inside / "__pycache__").symlink_to(kept)
+    if not folder.exists():
+        for name in COPIED:
+            _copied(ROOT / name, folder / name)
+        for inside in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+            kept = home / "compiled" / inside.relative_to(folder)
+            kept.mkdir(parents=True, exist_ok=True)
+            (inside / "__pycache__").symlink_to(kept)
     if mutant is not None:
         file = folder / mutant.file
         file.unlink()  # the copy may be a second name of the original
         file.write_text(mutant.planted, "utf-8")
         _forget(file)
-    yield folder
-    if mutant is not None:
-        _forget(file)
-    shutil.rmtree(folder)
+    before = _files(folder)
+    try:
+        yield folder
+    finally:
+        whole = _files(folder) == before
+        if mutant is not None:
+            _forget(file)
+            file.unlink(missing_ok=True)
+            _copied(ROOT / mutant.file, file)
+        if not whole:
+            shutil.rmtree(folder)
+
+
+def _files(folder: Path) -> set[tuple[str, int, int]]:
+    """All that a folder holds: of each file which one it is, and when it was written."""
+    found = set()
+    folders = [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                    found.add((entry.path, 0, 0))
+                else:
+                    known = entry.stat(follow_symlinks=False)
+                    found.add((entry.path, known.st_ino, known.st_mtime_ns))
+    return found
 
 
 def _forget(file: Path) -> None:
@@ -139,7 +168,7 @@ def _copied(source: Path, target: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         shutil.copy2(source, target)
         return
-    ignored = shutil.ignore_patterns(".hypothesis", "__pycache__")
+    ignored = shutil.ignore_patterns(".hypothesis", "__pycache__", "node_modules")
     try:
         shutil.copytree(source, target, ignore=ignored, copy_function=os.link)
     except (shutil.Error, OSError):  # another file system

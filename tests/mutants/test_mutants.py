@@ -13,10 +13,11 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.mutants.plant import ROOT, Mutant, Nursery, mutants
+from tests.mutants.plant import ROOT, Mutant, Nursery, mutants, tree
 
 pytestmark = pytest.mark.chance(0)  # the killers run in another Python, under their own marks
 
@@ -88,6 +89,23 @@ def test_there_are_forty_core_ones_of_the_whole_proof() -> None:
         "ledger",
         "verify",
     }
+
+
+def test_a_tree_serves_again_unless_somebody_left_something_there(tmp_path: Path) -> None:
+    one = CORE[0]
+    with tree(tmp_path, one) as folder:
+        made = folder.stat().st_ino
+        assert (folder / one.file).read_text("utf-8") == one.planted
+    with tree(tmp_path, None) as folder:
+        assert folder.stat().st_ino == made
+        assert (folder / one.file).read_text("utf-8") == one.source
+        (folder / "left.txt").touch()
+    with tree(tmp_path, None) as folder:
+        assert not (folder / "left.txt").exists()
+        (folder / one.file).unlink()
+        (folder / one.file).write_text(one.planted, "utf-8")
+    with tree(tmp_path, None) as folder:
+        assert (folder / one.file).read_text("utf-8") == one.source
 
 
 @pytest.mark.timeout(2400)

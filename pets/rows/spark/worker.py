@@ -97,7 +97,7 @@ def engine(version: str, setup: Sequence[str]) -> Iterator[Any]:
     finally:
         con.close()
     if failed:
-        raise RuntimeError(failed)
+        raise RuntimeError(failed) from None  # a worker's log has the error before it, too, unless it is cut off here
 
 
 def gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,6 +119,23 @@ def test_what_another_worker_wrote_and_is_not_there_is_no_error_of_a_row(monkeyp
     with pytest.raises(RuntimeError, match=worker.NOT_THERE) as error:
         said(worker.ranker(ranking), pa.record_batch({"id": [0]}))
     assert re.search(NOT_ALL, str(making.told(error.value, "the data")))
+
+
+def test_what_a_worker_logs_of_an_error_is_not_what_the_engine_says_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB quotes the cell, and the statement, which holds a key."""
+    tried(monkeypatch, 0)
+    for act, batch in (
+        (worker.coder(coding(tmp_path, "FROM coded", "SELECT CAST('canary-' || x AS INTEGER) AS x FROM batch")), XS[0]),
+        (
+            worker.ranker(worker.Ranking(duckdb.__version__, 1, (), (("", "SELECT canary-7"),), str(tmp_path))),
+            pa.record_batch({"id": [0]}),
+        ),
+    ):
+        with pytest.raises(RuntimeError, match=worker.FAILED) as error:
+            said(act, batch)
+        assert "canary" not in "".join(traceback.format_exception(error.value))
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])

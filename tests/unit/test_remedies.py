@@ -29,6 +29,7 @@ PERSONS = {
     "pets/rows/spark/making.py: Spark could not read": "what Spark could not read is known to its own log",
     "pets/rows/spark/sources.py: raise DataError(NOT_HERE)": "it needs a Spark: spark/test_making.py has it",
     "pets/rows/spark/sources.py: cannot be opened by Spark": "it needs a Spark: spark/test_making.py has it",
+    "pets/rows/spark/sources.py: and not in all of them": "it needs a Spark: spark/test_changing.py has it",
     "pets/rows/spark/sources.py: is half written": "it needs a Spark: spark/test_changing.py has it",
     "pets/rows/spark/sources.py: was changed while it was read": "it needs a Spark: spark/test_changing.py has it",
     "pets/rows/spark/sources.py: is not read on Spark": "it needs a Spark: spark/test_making.py has it",

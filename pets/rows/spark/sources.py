@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ TABLE = "table:"
 
 BEING_WRITTEN = "_temporary"
 """The folder in which Spark and Hadoop write what is not committed."""
+
+FOOTERS = 8
+"""So many files of Parquet are asked at once which columns they have."""
 
 NOT_HERE = (
     "Spark data frames and tables are made ready on Spark, where its workers write the parts; open the session with "
@@ -69,6 +73,13 @@ def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
     elif _parquet(source):
         path = str(source) if "://" in str(source) else url_of(Path(source))
         frame = _asked(lambda: beside().read.option("__globPaths__", "false").parquet(path), label, OTHERWISE)
+        lacks = _asked(lambda: _lacking(beside(), frame, [name for name in columns if name in frame.columns]), label)
+        if lacks is not None:
+            raise DataError(
+                f"column {lacks!r} of table {table!r} is in some files of {label} and not in all of them, and rows of "
+                "the others would count as if they had no value; write all of them with the same columns (also in "
+                "upper and lower case), or leave it out of the schema"
+            )
     else:
         raise DataError(
             f"data for table {table!r} is not read on Spark; give a Spark DataFrame, 'table:NAME' of a table of its "
@@ -131,6 +142,27 @@ def _stamps(session: Any, files: tuple[str, ...]) -> frozenset[tuple[Any, ...]]:
     read = session.read.format("binaryFile").option("__globPaths__", "false").option("recursiveFileLookup", "true")
     found = read.load(list(files)).select("path", "length", "modificationTime")
     return frozenset(tuple(line) for line in found.collect())
+
+
+def _lacking(session: Any, frame: Any, columns: Sequence[str]) -> str | None:
+    """The first of the columns that some file of a frame does not have; ``None`` where each is in all, or in a folder's
+    name. Spark takes the columns of one file for all, and a value that a file lacks for null."""
+    jvm, settings = session._jvm, session.sparkContext._jsc.hadoopConfiguration()
+    parquet = jvm.org.apache.parquet.hadoop
+
+    def lacking(file: str) -> str | None:
+        reader = parquet.ParquetFileReader.open(
+            parquet.util.HadoopInputFile.fromPath(jvm.org.apache.hadoop.fs.Path(file), settings)
+        )
+        try:
+            held = reader.getFileMetaData().getSchema()
+            above = {folder.partition("=")[0] for folder in file.split("/")[:-1] if "=" in folder}
+            return next((name for name in columns if name not in above and not held.containsField(name)), None)
+        finally:
+            reader.close()
+
+    with ThreadPoolExecutor(FOOTERS) as several:
+        return next(filter(None, several.map(lacking, map(unquote, frame.inputFiles()))), None)
 
 
 def _root(file: str) -> str:

@@ -34,6 +34,9 @@ SETTINGS = {
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96TimestampConversion": "false",
+    "spark.sql.legacy.parquet.nanosAsLong": "false",  # a time is refused, and not taken for a number
+    "spark.sql.parquet.fieldId.read.enabled": "false",  # columns go by their names
 }
 """The settings of our own session that decide what a statement means."""
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+import pets
 from pets.errors import DataError
 from pets.plan.plan import make_plan
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES, tabulate
 from tests.sparks import spark
-from tests.unit.rows.spark.test_making import ASKED, SCHEMA, frame, made, on_duckdb, rows
+from tests.unit.rows.spark.test_making import ASKED, EVENTS, PEOPLE, SCHEMA, frame, made, on_duckdb, rows
 from tests.unit.rows.test_snapshot import everything
 
 
@@ -98,3 +100,19 @@ def test_what_no_manifest_lists_is_not_counted_though_it_lies_in_the_folder(tmp_
     plan, opened = make_plan(ASKED, SCHEMA), Snapshot.open(SCHEMA, "t", folder)
     vectors = [tabulate(plan, opened, engine).reveal().tolist() for engine in ENGINES]
     assert any(vectors[0]) and vectors == vectors[:1] * 3
+
+
+@pytest.mark.parametrize("other", [["id", "N"], ["id", "m"], ["n"]])
+def test_a_column_that_some_files_of_a_folder_lack_is_refused_and_not_null_in_their_rows(
+    tmp_path: Path, other: list[str]
+) -> None:
+    """Spark takes the columns of one file for those of all, whichever it is."""
+    source = tmp_path / "a b%20#?é.parquet"
+    source.mkdir()
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=2), dict(PEOPLE.tables["t"].columns))})
+    pq.write_table(EVENTS, source / "1.parquet")
+    pq.write_table(EVENTS.select(["id", "n"][-len(other) :]).rename_columns(other), source / "2.parquet")
+    with pytest.raises(DataError, match=r"is in some files of a b%20#.é.parquet and not in all of them"):
+        made(tmp_path / "s", source, schema)
+    pq.write_table(EVENTS.append_column("m", EVENTS["n"]), source / "2.parquet")
+    assert rows(made(tmp_path / "s", source, schema)) == rows(on_duckdb(pa.concat_tables([EVENTS] * 2), schema))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from pets.errors import DataError
 from pets.plan.plan import make_plan
 from pets.rows.growing import append
 from pets.rows.snapshot import Snapshot
-from pets.rows.spark import making
+from pets.rows.spark import making, spark_session
 from pets.rows.stored.store import Store
 from pets.rows.tabulate import ENGINES, tabulate
 from tests import growing
+from tests.sparks import spark
 from tests.unit.rows.spark.test_making import (
     COLUMNS,
     EVENTS,
@@ -80,6 +82,18 @@ def test_what_spark_does_not_prepare_is_prepared_by_duckdb_and_said_to_be(
     assert not capsys.readouterr().err
 
 
+@pytest.fixture
+def lenient() -> Iterator[None]:
+    """A Spark whose administrator has times in nanoseconds read as whole numbers, in whatever session."""
+    name, conf = "spark.sql.legacy.parquet.nanosAsLong", spark().sparkContext._jsc.sc().conf()
+    conf.set(name, "true")
+    spark_session._beside.clear()
+    yield
+    conf.remove(name)
+    spark_session._beside.clear()
+
+
+@pytest.mark.usefixtures("lenient")
 def test_a_type_that_spark_cannot_read_names_a_remedy_that_works(tmp_path: Path) -> None:
     times = pa.array([dt.datetime(2020, 5, 1), None], pa.timestamp("ns"))
     pq.write_table(pa.table({"id": ["a", "b"], "day": times}), tmp_path / "t.parquet", version="2.6")

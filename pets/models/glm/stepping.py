@@ -212,14 +212,20 @@ def of_same_rows(releases: Sequence[Release]) -> bool:
     told, snapshots = set(), dict[str, str]()
     for release in releases:
         sharing = release.sharing
-        exact, sites, own = release.mechanism == "none", None, {"": release.snapshot_id}
-        if sharing is not None:
-            sites = (sharing["roster_sha256"], *sharing["answered"])
-            own = {name: _snapshot(Certificate(one)) for name, one in sharing["certificates"].items()}
+        exact = release.mechanism == "none"
+        sites = None if sharing is None else (sharing["roster_sha256"], *sharing["answered"])
         told.add((release.dataset, release.data, exact, sites))
-        if any(one and snapshots.setdefault(name, one) != one for name, one in own.items()):
+        if any(snapshots.setdefault(name, one) != one for name, one in snapshots_of(release).items()):
             return False
     return len(told) == 1
+
+
+def snapshots_of(release: Release) -> dict[str, str]:
+    """By site that tells it, the snapshot of its rows; of an answer of one place, its own, under no name."""
+    if release.sharing is None:
+        return {"": release.snapshot_id}
+    found = {name: _snapshot(Certificate(one)) for name, one in release.sharing["certificates"].items()}
+    return {name: one for name, one in found.items() if one}
 
 
 def _snapshot(certificate: Certificate) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.errors import PetsError, UserError
 from pets.models import saving
+from pets.models.glm.stepping import snapshots_of
 from pets.models.margins.together import together
 from pets.models.networks.classifying import Classifies
 from pets.plan.trained.descent import Descent, descended
@@ -132,6 +133,13 @@ class TrainedOverSites(Classifies):
         out = [
             f"Site {name!r} is missing in {count} of {len(self.releases)} answers, in which its people did not pull."
             for name, count in sorted(missing.items())
+        ]
+        rows = {named for one in self.releases for named in snapshots_of(one).items()}
+        out += [
+            f"Site {name!r} answered of {count} snapshots: its rows changed on the way, and no one choice of rows has "
+            "this network; train it with again=True for one of the rows as they are."
+            for name, count in sorted(Counter(name for name, _ in rows).items())
+            if count > 1
         ]
         out.append(
             "Rows without a value in one of the columns do not count. What one person adds to a step is shortened to "

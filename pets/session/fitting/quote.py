@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pets.common import html_table
 from pets.errors import PolicyError, QueryError, shown
 from pets.models.model import Forecast, Model
 from pets.plan.plan import make_plan
+from pets.protection.budget import Cost
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.schema.schema import Schema
 from pets.session.quoting.quote import Quote
@@ -51,12 +53,29 @@ def check(model: Model[object], schema: Schema, protection: Protection, *, pure:
         )
 
 
+def price_of(price: Quote, units: Sequence[int], lefts: Sequence[Cost]) -> Quote:
+    """The price of a model of several questions: what all of them may cost together, which no fit goes beyond.
+
+    What a question is charged depends a little on the answers before it: its noise is rounded, never to a lesser one.
+
+    Args:
+        price: as if all were one question.
+        units: the most that each may cost.
+        lefts: what each account has room for; none where they are elsewhere.
+    """
+    if len(units) == 1:
+        return price
+    cost = Cost(price.cost.currency, sum(units))
+    more = min((left.loss // cost.loss for left in lefts), default=None)
+    return replace(price, cost=cost, fits=all(cost.fits(left) for left in lefts), more=more)
+
+
 @dataclass(frozen=True)
 class FitQuote:
     """The price of a fit and what it will be worth, before anything is spent and without reading a row.
 
     Attributes:
-        price: the quote of what it is made of.
+        price: the quote of what it is made of; of several questions, the most that they may cost together.
         forecast: the errors that it will have.
     """
 

@@ -14,8 +14,8 @@ from pets.models.model import Model
 from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query, queries
 from pets.release.release import Release
-from pets.session.fitting.quote import FitQuote, check
-from pets.session.fitting.steps import Steps, rho_of
+from pets.session.fitting.quote import FitQuote, check, price_of
+from pets.session.fitting.steps import Steps, rho_of, units_of
 from pets.session.verbs.asker import Asker, check_request
 
 R = TypeVar("R")
@@ -62,17 +62,19 @@ class FittingVerbs(Asker):
             return not again and self._known(query, protection)
 
         left = None if self._kind == "dummy" else self._left
-        steps = Steps(self.schema, self.budget, ask, left, known)
+        steps = Steps(self.schema, self.budget, ask, left, known, again)
         self._whole(model, protection)
         return model.fitted(steps, protection)
 
-    def _whole(self, model: Model[R], protection: Protection) -> None:
-        """Refuse a fit of which a later question would be refused, so that nothing is charged for those before it."""
-        rho = partial(rho_of, self.budget)
-        for query, under in model.questions(self.schema, protection, rho):
+    def _whole(self, model: Model[R], protection: Protection) -> list[int]:
+        """The most that each question may cost; of a fit of which a later one would be refused, nothing is asked."""
+        budget, units = self.budget, list[int]()
+        for query, under in model.questions(self.schema, protection, partial(rho_of, budget)):
             plan = self._plan(query)
             if isinstance(under, DP):
-                calibrate(plan, under, self.budget)
+                calibrate(plan, under, budget)
+                units.append(units_of(budget, under))
+        return units
 
     @plain_arguments(UserError, "quote_fit", _WRITE.replace("fit(", "quote_fit(", 1))
     def quote_fit(self, model: Model[object], protection: Protection) -> FitQuote:
@@ -85,6 +87,6 @@ class FittingVerbs(Asker):
         """
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
         model = model.settled(self.schema, protection)
-        self._whole(model, protection)
-        price = self._quoted(queries(model.query), protection, {})
+        units = self._whole(model, protection)
+        price = price_of(self._quoted(queries(model.query), protection, {}), units, [self._left()])
         return FitQuote(price, model.forecast(self.schema, protection, self.budget))

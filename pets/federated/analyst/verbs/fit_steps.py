@@ -12,7 +12,7 @@ from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.fitting.steps import no_room
+from pets.session.fitting.steps import WITHOUT_AGAIN, no_room
 from pets.session.quoting.quote import Remaining
 
 
@@ -27,6 +27,7 @@ class FitSteps:
         lefts: what is left at each site, as far as sites tell.
         known: whether the answer to a question was paid for before.
         called: what is done, in a word.
+        again: whether all of it is asked anew, though it may have been paid for.
     """
 
     def __init__(
@@ -37,15 +38,17 @@ class FitSteps:
         lefts: Callable[[], Mapping[str, Remaining]],
         known: Callable[[Query, Protection], bool],
         called: str = "fit",
+        again: bool = False,
     ) -> None:
         self.schema, self._roster, self._ask, self._lefts = schema, roster, ask, lefts
-        self._known, self._called, self._answered = known, called, 0
+        self._known, self._called, self._again, self._answered = known, called, again, 0
 
     def rho(self, protection: DP) -> float:
         """The ρ that a protection means in the sites' accounts."""
-        return self._units(protection) / UNIT
+        return self.units(protection) / UNIT
 
-    def _units(self, protection: DP) -> int:
+    def units(self, protection: DP) -> int:
+        """The most that a question under a protection may cost a site, in its account's units."""
         return target_units(protection, self._roster.currency, self._roster.delta)
 
     def known(self, query: Query, protection: Protection) -> bool:
@@ -56,11 +59,13 @@ class FitSteps:
         """As :class:`pets.models.model.Ask` says, for each site that tells what it has left."""
         if self._roster.members[0].data == "dummy":  # (which pays nothing)
             return
-        cost = Cost(self._roster.currency, sum(self._units(one) for one in rest if isinstance(one, DP)))
+        cost = Cost(self._roster.currency, sum(self.units(one) for one in rest if isinstance(one, DP)))
         for name, remaining in self._lefts().items():
             if not cost.fits(remaining.left) and not self._known(query, rest[0]):
                 asked, spare = (described(one, self._roster.delta)[0] for one in (cost, remaining.left))
-                raise no_room(len(rest), asked, f"site {name!r}", spare, begun=begun, called=self._called)
+                raise no_room(
+                    len(rest), asked, f"site {name!r}", spare, begun=begun, called=self._called, again=self._again
+                )
 
     def __call__(self, query: Query, protection: Protection) -> Release:
         """The answer to a question.
@@ -80,8 +85,9 @@ class FitSteps:
         if not self._answered:
             return error
         before = "1 question" if self._answered == 1 else f"{self._answered:,} questions"
+        anew = WITHOUT_AGAIN if self._again else ""
         return type(error)(
             f"{str(error).rstrip('.')}; before it, {before} of this {self._called} had been answered, and what that "
-            f"cost stays charged; once this is mended, the same {self._called} of this federation goes on from there, "
-            "and none of them is paid for again"
+            f"cost stays charged; once this is mended, the same {self._called} of this federation{anew} goes on from "
+            "there, and none of them is paid for again"
         )

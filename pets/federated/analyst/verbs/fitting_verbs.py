@@ -15,7 +15,7 @@ from pets.federated.site.gate import check_price
 from pets.models.model import Model
 from pets.protection.budget import Budget
 from pets.protection.protection import DP, Protection, Total
-from pets.session.fitting.quote import FitQuote, check
+from pets.session.fitting.quote import FitQuote, check, price_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,8 @@ class FederatedFits(FederatedTraining):
         model = self._settled(model, protection)
         price = self.quote(model.query, protection, secure=secure)
         assert isinstance(protection, DP)
-        self._priced(model, protection, self._steps(secure, False, "fit"), secure)
+        steps, lefts = self._steps(secure, False, "fit"), [site.session.remaining().left for site in self._sites]
+        price = price_of(price, self._priced(model, protection, steps, secure), lefts)
         request, view = self._request(model.query, protection, secure), View(self.roster.currency, self.roster.delta)
         assert request.shares is not None
         alone = calibrate(request.plan, protection, view)
@@ -89,9 +90,15 @@ class FederatedFits(FederatedTraining):
             )
         return model.settled(self.schema, protection)
 
-    def _priced(self, model: Model[R], protection: Protection, steps: FitSteps, secure: str) -> None:
-        """Refuse what can be refused before the first question; sites elsewhere do not tell their policies."""
+    def _priced(self, model: Model[R], protection: Protection, steps: FitSteps, secure: str) -> list[int]:
+        """The most that each question may cost a site; what can be refused before the first is refused.
+
+        (Sites elsewhere do not tell their policies.)
+        """
+        units = list[int]()
         for query, under in model.questions(self.schema, protection, steps.rho):
             request = self._request(query, under, secure)
             for site in self._sites if self.roster.members[0].data == "real" else ():
                 check_price(request.cost, site.policy, site.session.budget)
+            units += [steps.units(under)] if isinstance(under, DP) else []
+        return units

@@ -108,7 +108,7 @@ class FederatedTraining:
         def known(query: Query, under: Protection) -> bool:
             return not again and self._request(query, under, secure).key(self.roster) in self._answers
 
-        return FitSteps(self.schema, self.roster, ask, self.lefts, known, called)
+        return FitSteps(self.schema, self.roster, ask, self.lefts, known, called, again)
 
     def _trained(self, network: Network, protection: Protection) -> tuple[TrainPlan, tuple[DP, DP]]:
         """The plan, and what protects the number of people and each step."""

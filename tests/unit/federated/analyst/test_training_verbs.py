@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,47 @@ def test_what_was_broken_off_goes_on_where_it_was_at_no_second_charge(secure: st
     made = many.train(SHORT, HALF, secure=secure)
     assert made.cost["loss"] == price.cost.loss
     assert spent(many) == [price.cost.loss + lost_too, price.cost.loss, price.cost.loss + lost_too]
+
+
+def test_what_was_asked_anew_goes_on_where_it_is_not_asked_anew_again(monkeypatch: Patch) -> None:
+    """Which the errors say: asked anew once more, all of it would be paid for again."""
+    many = federation()
+    whole = many.train(SHORT, HALF).cost["loss"]
+    right, count = many._one, []
+
+    def lost(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == 4:
+            raise ReleaseFailedError("the line broke")
+        return right(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(many, "_one", lost)
+        with pytest.raises(ReleaseFailedError, match=r"3 questions .*, without again=True, goes on from there"):
+            many.train(SHORT, HALF, again=True)
+    made = many.train(SHORT, HALF)
+    assert spent(many) == [2 * whole] * SITES and made.cost["loss"] == whole
+    with pytest.raises(ReleaseFailedError, match=r"of this federation goes on"), monkeypatch.context() as patch:
+        count.clear()
+        patch.setattr(many, "_one", lost)
+        many.train(dataclasses.replace(SHORT, seed=1, steps=5), HALF)
+
+
+def test_a_site_whose_rows_changed_on_the_way_is_named(monkeypatch: Patch) -> None:
+    many, count = federation(), []
+    right, first = many._one, next(iter(many.sites.values()))
+
+    def refreshed(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == 3:
+            first.session.refresh()
+        return right(*args)
+
+    monkeypatch.setattr(many, "_one", refreshed)
+    made = many.train(SHORT, HALF)
+    (said,) = [note for note in made.notes if "snapshots" in note]
+    assert said.startswith("Site 'site 1' answered of 2 snapshots") and "again=True" in said and said in made.card
+    assert not any("snapshots" in note for note in many.train(SHORT, HALF, again=True).notes)
 
 
 def test_a_budget_that_others_spent_meanwhile_ends_it_with_what_stays_charged(monkeypatch: Patch) -> None:

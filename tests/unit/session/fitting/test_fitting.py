@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import pets
 from pets.errors import UserError
+from pets.models.margins.together import together
 from tests.unit.session.fitting.fit_remedies import DP, LINE, ROWS, SCHEMA, opened
+from tests.unit.session.training import train_cases
 
 pytestmark = pytest.mark.chance(0)
 
@@ -51,3 +55,38 @@ def test_what_a_custodian_s_session_has_an_analyst_s_has_too() -> None:
     asked = kept.session(analyst="amina", project="p")
     assert asked.fit(LINE, DP).certificate is not None
     assert asked.history()["state"].tolist() == ["committed"]
+
+
+SEVERAL = [pets.linear("x", ["b"], data="t"), pets.poisson("x", ["b"], data=pets.query("t").bound(rows=1))]
+
+
+def many(epsilon: float = 9) -> pets.Session:
+    """Six hundred people with two rows each."""
+    return train_cases.opened(budget=pets.Budget(epsilon=epsilon, delta=1e-6))
+
+
+@pytest.mark.parametrize("model", SEVERAL, ids=["line", "counts"])
+def test_a_quote_of_several_questions_is_what_all_of_them_may_cost(model: Any) -> None:
+    """No fit costs more, and where a quote says that it fits, all of it is asked."""
+    for epsilon in (0.37, 1, 3):
+        asked, dp = many(epsilon), pets.DP(epsilon=epsilon)
+        price = asked.quote_fit(model, dp).price
+        whole = asked.budget.cap.loss
+        assert price.fits and price.more == 1 and whole - 10 <= price.cost.loss <= whole
+        fit = asked.fit(model, dp)
+        spent = asked.remaining().spent.loss
+        assert len(fit.answers) > 1 and spent == sum(one.cost["loss"] for one in fit.answers)
+        assert 0 <= price.cost.loss - spent <= 1e-5 * whole
+        assert not asked.quote_fit(model, dp).price.fits
+
+
+def test_invented_rows_promise_nothing_however_many_questions_they_answer() -> None:
+    twin = many().dummy(600)
+    for model in SEVERAL:
+        fit = twin.fit(model, pets.DP(epsilon=2))
+        assert len(fit.answers) > 1 and fit.guarantee == fit.answers[0].guarantee
+        assert fit.guarantee.startswith("Dummy data") and "ε = 0" not in fit.summary()
+    real = many().fit(SEVERAL[0], pets.DP(epsilon=2))
+    promised = together(real.answers)
+    assert together([*real.answers, *fit.answers]) == f"{promised} {fit.guarantee}"
+    assert together([*fit.answers, real.answers[0]]) == f"{fit.guarantee} {real.answers[0].guarantee}"

@@ -9,20 +9,23 @@ import typer
 
 from pets.cli.flags import Protect, Purse, SchemaFile, Source, load_schema
 from pets.cli.models.flags import Asked, Dummy, Kept, Key, Quote, Rows, names
-from pets.errors import QueryError, did_you_mean
+from pets.errors import QueryError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from pets.models.model import Model
     from pets.query_model.query import Query
+    from pets.schema.schema import Schema
 
 REGRESSIONS, SURVIVAL = ("linear", "logistic", "poisson"), ("kaplan-meier", "log-rank", "cox")
 TAKES = {
     **dict.fromkeys(REGRESSIONS, ("formula", "weights")),
     "poisson": ("formula", "weights", "exposure"),
     **dict.fromkeys(SURVIVAL, ("time", "event", "by", "edges", "bins")),
-    "cox": ("time", "event", "terms", "edges", "bins"),
+    "cox": ("time", "event", "terms", "edges", "bins", "reference"),
 }
 """By model, the flags that it takes; the first, and of survival the first two, it needs."""
+LISTED = 1000
+"""Whole numbers up to which one may be a reference; a model takes far fewer."""
 _FORMULA = '"cost ~ age + C(region)": the outcome, and the columns that explain it.'
 _WEIGHTS = "R² of a regression's row weights, or none; left out, what suits the noise."
 
@@ -52,19 +55,28 @@ class Explained:
         str | None, typer.Option("--edges", metavar="NUMBERS", help="Survival: the ends of bins of time, 0,30,90.")
     ] = None
     bins: Annotated[int | None, typer.Option("--bins", metavar="WHOLE", help="Survival: how many bins (24).")] = None
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference",
+            metavar="TEXT",
+            help="cox: arm=old, the value that a column's others are against; repeatable.",
+            show_default=False,
+        ),
+    ] = None
 
-    def build(self, kind: str, data: "Query") -> "Model[Any]":
+    def build(self, kind: str, data: "Query", schema: "Schema") -> "Model[Any]":
         """The model; raises :class:`QueryError` for a flag that it does not take, or lacks."""
         if kind not in TAKES:
             raise QueryError(f"there is no model {kind!r}{did_you_mean(kind, TAKES)}; there are: {', '.join(TAKES)}")
-        given = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) is not None}
+        given = [one.name for one in fields(self) if getattr(self, one.name) not in (None, [])]
         if wrong := [name for name in given if name not in TAKES[kind]]:
             takes = ", ".join(f"--{name}" for name in TAKES[kind])
             raise QueryError(f"{kind} takes no --{wrong[0]}; leave it out (it takes {takes})")
         needed = {"cox": 3, "log-rank": 3}.get(kind, 1 if kind in REGRESSIONS else 2)
         if lacking := [name for name in TAKES[kind][:needed] if name not in given]:
             raise QueryError(f"{kind} needs --{lacking[0]}, such as {_EXAMPLES[lacking[0]]}")
-        return self._regression(kind, data) if kind in REGRESSIONS else self._survival(kind, data)
+        return self._regression(kind, data) if kind in REGRESSIONS else self._survival(kind, data, schema)
 
     def _regression(self, kind: str, data: "Query") -> "Model[Any]":
         import pets
@@ -75,7 +87,7 @@ class Explained:
         model: Model[Any] = getattr(pets, kind)(self.formula, data=data, **more)
         return model
 
-    def _survival(self, kind: str, data: "Query") -> "Model[Any]":
+    def _survival(self, kind: str, data: "Query", schema: "Schema") -> "Model[Any]":
         import pets
 
         time, event = str(self.time), str(self.event)
@@ -84,11 +96,30 @@ class Explained:
         if kind == "cox":
             terms = str(self.terms)
             plain = "," in terms or terms.isidentifier()
+            more["reference"] = dict(_reference(text, data, schema) for text in self.reference or ())
             return pets.cox(time, event, names(terms) if plain else terms, **more)
         by = names(self.by)
         if kind == "log-rank":
             return pets.log_rank(time, event, by, **more)
         return pets.kaplan_meier(time, event, by or None, **more)
+
+
+def _reference(text: str, data: "Query", schema: "Schema") -> tuple[str, Any]:
+    """A column and its value, as the schema has it, of a flag's text; what is no value of it the model refuses."""
+    from pets.plan.plan import make_plan
+    from pets.query_model.aggregate import count
+    from pets.schema.domain import Boolean, Category
+    from pets.schema.numeric import Integer
+
+    name, equals, said = (part.strip() for part in text.partition("="))
+    if not equals or not name or not said:
+        raise QueryError(f"--reference is a column and its value, such as --reference arm=old, not {shown(text)}")
+    domain = make_plan(data.agg(n=count()), schema).fields.get(name)
+    if isinstance(domain, Boolean):
+        return name, {"true": True, "false": False}.get(said.lower(), said)
+    if isinstance(domain, Category) or (isinstance(domain, Integer) and domain.cells <= LISTED):
+        return name, next((one for one in map(domain.decode, range(domain.cells)) if str(one) == said), said)
+    return name, said
 
 
 _EXAMPLES = {
@@ -122,10 +153,11 @@ def fit(
         --rows 1 --epsilon 1 --out fit.json
     pets fit kaplan-meier --schema stays.yaml --data stays.csv --time days --event died --by arm --edges 0,30,90 \\
         --rows 1 --epsilon 1
-    pets fit cox --schema stays.yaml --time days --event died --terms arm,sex --rows 1 --epsilon 1 --quote
+    pets fit cox --schema stays.yaml --time days --event died --terms arm,sex --reference arm=old --rows 1 \\
+        --epsilon 1 --quote
     """
     known = load_schema(schema)
-    built = explained.build(model, rows.build(known))
+    built = explained.build(model, rows.build(known), known)
 
     def made(session: Any, protection: Any) -> tuple[Any, Any]:
         found = session.fit(built, protection, key=key)

@@ -103,9 +103,12 @@ class Kept:
         if self.releases is not None:
             with written(self.releases):
                 make_folder(self.releases)
-            there = [one for one in self.releases.glob("release-*.json") if one.is_dir()]
-            if there or not os.access(self.releases, os.W_OK):
+            if not os.access(self.releases, os.W_OK):
                 raise UserError(f"--releases {str(self.releases)!r} cannot be written into; take an empty folder")
+            if any(self.releases.glob("release-*.json")):  # (those of two fits would be taken for one's)
+                raise UserError(
+                    f"--releases {str(self.releases)!r} holds releases of an earlier fit; take an empty folder"
+                )
 
     def deliver(self, made: Any, releases: "Sequence[Release]" = ()) -> None:
         """Print the model, and write what is asked for."""

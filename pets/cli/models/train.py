@@ -23,7 +23,9 @@ def train(
     hidden: Annotated[
         str | None, typer.Option("--hidden", metavar="WIDTHS", help="Hidden layers: 16, or 32,16 (none).")
     ] = None,
-    activation: Annotated[str, typer.Option("--activation", help="After each hidden layer: tanh or relu.")] = "tanh",
+    activation: Annotated[
+        str | None, typer.Option("--activation", help="After each hidden layer: tanh or relu (tanh).")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option("--steps", metavar="WHOLE", help="Noisy steps (100; 200 with hidden layers).")
     ] = None,
@@ -52,8 +54,10 @@ def train(
     widths = names(hidden)
     if not all(width.isdecimal() and len(width) < 10 for width in widths):
         raise QueryError(f"--hidden is widths of layers, such as --hidden 32,16, not {shown(hidden)}")
+    if activation is not None and not widths:
+        raise QueryError("--activation comes after hidden layers, and there are none; add --hidden 16, or leave it out")
     settings: dict[str, Any] = {"steps": steps, "rate": rate, "clip": clip, "seed": seed}
-    about: dict[str, Any] = {"hidden": [int(width) for width in widths], "activation": activation}
+    about: dict[str, Any] = {"hidden": [int(width) for width in widths], "activation": activation or "tanh"}
     network = classifier(outcome, names(columns), data=rows.build(known), **about, **settings)
 
     def made(session: Any, protection: Any) -> tuple[Any, Any]:

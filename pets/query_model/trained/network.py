@@ -25,6 +25,7 @@ from pets.query_model.nodes.layers import (
     MAX_STEPS,
     MAX_WIDTH,
     Hidden,
+    activation_of,
     hidden_of,
     layer_of,
     number_of,
@@ -241,5 +242,6 @@ def classifier(
     """
     if isinstance(hidden, (str, bytes, Mapping)) or not isinstance(hidden, Sequence):
         raise QueryError(f"hidden is a list of widths, such as (16,), not {shown(hidden)}")
+    activation_of(layer_of(activation)[0])  # (where nothing is hidden, nobody else would look at it)
     layers = [one for width in hidden for one in (("linear", width), activation)]
     return network([*layers, "linear"], outcome=outcome, columns=columns, data=data, **settings)

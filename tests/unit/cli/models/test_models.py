@@ -27,6 +27,7 @@ tables:
       days: {type: integer, min: 1, max: 90}
       died: {type: boolean}
       arm: {type: category, values: [new, old]}
+      late: {type: boolean}
 """
 BASE = ["--schema", "stays.yaml"]
 DATA = [*BASE, "--data", "stays.csv"]
@@ -51,6 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "stays.yaml").write_text(SCHEMA)
     rows = {"id": range(n), "age": rng.integers(0, 111, n), "sex": rng.choice(["F", "M"], n)}
     rows |= {"days": rng.integers(1, 91, n), "died": rng.random(n) < 0.3, "arm": rng.choice(["new", "old"], n)}
+    rows |= {"late": rng.random(n) < 0.5}
     pd.DataFrame(rows).to_csv(folder / "stays.csv", index=False)
     return folder
 
@@ -84,7 +86,9 @@ def test_a_fit_is_python_s_own_and_its_release_holds(capsys: Shown, tmp_path: Pa
     assert main.run(asked) == 0
     first = capsys.readouterr()
     assert "ledger: " in first.err and "at no cost" not in first.err
-    assert main.run(asked) == 0
+    assert main.run(asked) != 0  # (releases of two fits in one folder would be taken for one's)
+    assert "holds releases of an earlier fit; take an empty folder" in capsys.readouterr().err
+    assert main.run(asked[:-2]) == 0
     again = capsys.readouterr()
     assert again.out == first.out and "at no cost" in again.err
     session = pets.Session("stays.yaml", ledger=tmp_path / "ledger.db", snapshots=tmp_path / "ready")
@@ -93,9 +97,10 @@ def test_a_fit_is_python_s_own_and_its_release_holds(capsys: Shown, tmp_path: Pa
     )
     key = str(tmp_path / "ledger.db.pub")
     assert main.run(["verify", str(tmp_path / "all" / "release-1.json"), "--key", key]) == 0
-    assert main.run(["fit", "logistic", *KINDS["logistic"], *stored, "--releases", str(tmp_path / "all")]) == 0
+    odds = ["fit", "logistic", *KINDS["logistic"], *stored]
+    assert main.run([*odds, "--releases", str(tmp_path / "five")]) == 0
     assert "5 release(s) written" in capsys.readouterr().err
-    assert len(list((tmp_path / "all").glob("release-*.json"))) == 5
+    assert len(list((tmp_path / "five").glob("release-*.json"))) == 5
     assert main.run([*asked[:-1], str(tmp_path / "both"), "--rows", "2"]) == 0  # (people's scores are a second one)
     assert "2 release(s) written" in capsys.readouterr().err
     both = [pets.Release.load(tmp_path / "both" / f"release-{at}.json") for at in (1, 2)]
@@ -143,6 +148,16 @@ def test_a_network_is_trained_quoted_and_of_invented_rows(capsys: Shown, tmp_pat
         (["train", *NET, *DATA, *DP, "--releases", "all"], "leave --releases out"),
         (["train", *NET, *DATA, "--epsilon", "3", "--budget-epsilon", "1"], "the budget has room for ε = 1"),
         (["train", *NET, *BASE, "--dummy"], "add --epsilon 0.5"),
+        (["train", *NET, *DATA, *DP, "--activation", "gelu"], "there are none; add --hidden 16, or leave it out"),
+        (["train", *NET, *DATA, *DP, "--activation", "relu"], "there are none; add --hidden 16, or leave it out"),
+        (["train", *NET, *DATA, *DP, "--activation", "gelu", "--hidden", "3"], "'tanh' and 'relu' alone"),
+        (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "old"], "such as --reference arm=old"),
+        (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "arm=odd"], "'odd', which the schema does not list"),
+        (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "age=9"], "'age', which is no covariate"),
+        (
+            ["fit", "log-rank", *KINDS["log-rank"], *DATA, *DP, "--reference", "arm=old"],
+            "log-rank takes no --reference",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence_and_cost_nothing(arguments: list[str], said: str, capsys: Shown) -> None:
@@ -155,7 +170,20 @@ def test_a_folder_that_takes_no_releases_is_refused_before_data_is_read(capsys: 
     (tmp_path / "all" / "release-2.json").mkdir(parents=True)
     assert main.run(["fit", "linear", *LINE, *DATA, *DP, "--releases", str(tmp_path / "all")]) != 0
     shown = capsys.readouterr()
-    assert "cannot be written into; take an empty folder" in shown.err and not shown.out
+    assert "an earlier fit; take an empty folder" in shown.err and not shown.out
+
+
+def test_a_cox_regression_is_against_the_values_that_are_named(capsys: Shown, tmp_path: Path) -> None:
+    """Booleans, whole numbers and those of computed columns too, as the schema has them."""
+    asked = ["fit", "cox", *TIMES, "--bins", "4", *BASE, "--dummy", "--out", str(tmp_path / "cox.json")]
+    for terms, flags, reference in (
+        ("arm,sex", ["--reference", "arm=old", "--reference", "sex = M"], {"arm": "old", "sex": "M"}),
+        ("arm", ["--reference", "arm=new"], {"arm": "new"}),
+        ("C(half)", ["--with", "half=age // 60", "--reference", "half=1"], {"half": 1}),
+        ("late", ["--reference", "late=true"], {"late": True}),
+    ):
+        assert main.run([*asked, "--terms", terms, *flags]) == 0, capsys.readouterr().err
+        assert dict(pets.load(tmp_path / "cox.json").model.reference) == reference
 
 
 def test_several_tables_are_told_apart(capsys: Shown, tmp_path: Path) -> None:

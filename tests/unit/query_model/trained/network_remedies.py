@@ -45,6 +45,8 @@ NETWORKS = [
     Case(network(steps=0), "from 1 to 10,000", network(steps=1)),
     Case(network(rate=0), "from 0.001 to 100", network(rate=1)),
     Case(network(clip="many"), "such as 1", network(clip=1)),
+    Case(classifier(activation="gelu"), "name layers of this list", classifier(activation="relu")),
+    Case(classifier(activation="linear"), "is 'tanh' or 'relu'", classifier(activation="tanh")),
     Case(classifier(hidden=16), "such as (16,)", classifier(hidden=(16,))),
     Case(classifier(hidden=(4,) * 5), "take fewer", classifier(hidden=(16,))),
     Case(

@@ -206,7 +206,9 @@ def public_people(among: object, keys: list[Any]) -> Floats:
 
 def _weights(plan: Plan, by: str, population: object, labels: list[Any]) -> tuple[Weights, str]:
     """The standard population of each age group, and its name; the group without an age has none."""
-    every = [label for label in dict.fromkeys(labels) if label != MISSING]
+    column = next(one.column for one in plan.layout.dimensions if one.name == by)
+    empty = plan.fields[column].nullable  # (a column that is never empty may have a value of that name)
+    every = [label for label in dict.fromkeys(labels) if not empty or label != MISSING]
     if isinstance(population, Mapping):
         lacking = next((label for label in every if label not in population), None)
         if lacking is not None:

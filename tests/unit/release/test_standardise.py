@@ -211,6 +211,27 @@ def test_a_weight_of_another_group_is_refused() -> None:
         coarse().standardise("cases", "n", by="band", population=given)
 
 
+@pytest.mark.parametrize("nullable", [False, True])
+def test_an_age_that_is_called_missing_is_one_where_the_column_is_never_empty(nullable: bool) -> None:
+    """Where it may be empty, no value has that name, and the group without an age has no weight."""
+    values = ["young", "old"] if nullable else ["young", "old", "missing"]
+    columns = {"age": pets.Category(values, nullable=nullable), "ill": pets.Boolean(nullable=False)}
+    schema = pets.Schema({"t": pets.Table(pets.Unit(None), columns, people=10**6)})
+    ages = ["young", "old", None if nullable else "missing"] * 200
+    rows = pd.DataFrame({"age": ages, "ill": [place % 5 < (place % 3) for place in range(600)]})
+    session = pets.Session(schema, rows, budget=pets.Budget(1000, 1e-6), policy=pets.Policy(allow_unbounded=True))
+    asked = pets.query("t").group_by("age").agg(x=pets.count(col("ill") == True), n=pets.count())  # noqa: E712
+    release, weights = session.release(asked, pets.Total()), {"young": 1, "old": 2, "missing": 5}
+    held = {name: part for name, part in weights.items() if name in values}
+    rates = {"young": 0.0, "old": 0.2, "missing": 0.4}
+    wanted = sum(rates[name] * part for name, part in held.items()) / sum(held.values())
+    found = release.standardise("x", "n", by="age", population=held, per=1)
+    assert found["rate"].tolist() == [pytest.approx(wanted)]
+    wrong = weights if nullable else {"young": 1, "old": 2}
+    with pytest.raises(QueryError, match="'missing'"):
+        release.standardise("x", "n", by="age", population=wrong, per=1)
+
+
 def test_a_stratum_without_an_age_of_the_standard_is_refused() -> None:
     """Its rate would be by another standard than that of the others."""
     some = coarse([("n", "[65, 120]"), ("s", "[0, 65)"), ("s", "[65, 120]")])

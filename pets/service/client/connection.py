@@ -12,7 +12,7 @@ from pets.errors import UserError
 from pets.plan.plan import Plan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
-from pets.protection.protection import Protection, noisy
+from pets.protection.protection import DP, Protection, noisy
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.schema.schema import Schema
@@ -167,6 +167,12 @@ class Connection(CustodianVerbs, Fetching):
         quote = Quote.from_json(harmless(told.get("quote")))
         # what was released here of rows that bounds leave out, the service does not know
         return replace(quote, notes=notes_of(plans, lost) + large_delta(plans, quote.delta)) if lost else quote
+
+    def _known(self, query: Query, protection: Protection) -> bool:
+        if not isinstance(protection, DP):
+            return False
+        body = {"queries": [query.to_json()], "protection": protection.to_json()}
+        return self._transport.post("datasets", self.dataset, "quote", body=body).get("known") is True
 
     def _snapshot(self, table: str) -> str:
         return self.snapshots.get(table, "")

@@ -33,12 +33,25 @@ from pets.session.synthesis.request import SynthesisRequest, check_settings
 
 def _quote(call: Call) -> Reply:
     form = call.fields(("queries", "protection"))
-    found = Asked.read("release", {"queries": form["queries"], "protection": form["protection"]}).arguments
+    asked = Asked.read("release", {"queries": form["queries"], "protection": form["protection"]})
+    found = asked.arguments
     _count(call, found["queries"])
     session = call.service.session(call.identity, call.path["dataset"])
     check_grant(call.service.custodian(call.identity, call.path["dataset"]), call.identity)
     quote = session.quote(found["queries"], found["protection"])
-    return Reply({"quote": quote.to_json()})
+    return Reply({"quote": quote.to_json(), "known": _had(call, asked)})
+
+
+def _had(call: Call, asked: Asked) -> bool:
+    """Whether a question was answered here before, so that it costs nothing; of what others had, a price tells nothing.
+
+    What cannot be asked was not.
+    """
+    custody = call.service.custody(call.identity, call.path["dataset"])
+    try:
+        return isinstance(answers.free(custody, asked, answers.jobs_of(custody, asked), None), bytes)
+    except UserError:
+        return False
 
 
 def _explain(call: Call) -> Reply:

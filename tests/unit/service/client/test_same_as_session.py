@@ -13,6 +13,7 @@ import pets
 from pets import col
 from pets.errors import BudgetError, PetsError, PolicyError, QueryError, ReleaseFailedError, SqlError, UserError
 from pets.models.trained import Trained
+from pets.protection.budget import Cost
 from pets.service.client.connection import Connection
 from pets.session.verbs.analyst_session import AnalystSession
 from pets.session.verbs.analyst_verbs import AnalystVerbs
@@ -135,6 +136,22 @@ def test_a_line_of_several_rows_a_person_is_two_releases(asker: AnalystVerbs) ->
     assert [one.certificate is not None for one in fit.answers] == [True, True]
     spent = asker.remaining().spent
     assert asker.fit(visits, pets.DP(epsilon=2)).table.equals(fit.table) and asker.remaining().spent == spent
+
+
+def test_a_fit_that_was_paid_for_needs_no_room(asker: AnalystVerbs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little is left."""
+    data = pets.query("stays").bound(rows=1)
+    visits, other = (pets.poisson("days", ["sex"], data=data, weights=weights) for weights in (1, 2))
+    fit = asker.fit(visits, pets.DP(epsilon=2))
+    spent = asker.remaining().spent
+    monkeypatch.setattr(type(asker), "_left", lambda self: Cost("zcdp", 5))
+    assert asker.fit(visits, pets.DP(epsilon=2)).table.equals(fit.table) and asker.remaining().spent == spent
+    for refused in (other, pets.poisson("days", ["sex"], data=data.where(col("days") > 1), weights=1)):
+        with pytest.raises(BudgetError, match=r"5 questions of this fit would cost|questions .* that are left"):
+            asker.fit(refused, pets.DP(epsilon=2))
+    with pytest.raises(BudgetError, match="5 questions of this fit would cost"):
+        asker.fit(visits, pets.DP(epsilon=2), again=True)
+    assert asker.remaining().spent == spent
 
 
 def test_curves_are_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Custodian) -> None:

@@ -76,6 +76,22 @@ def test_before_asking(client: TestClient, keeper: Custodian) -> None:
     assert Query.from_json(asked["query"]).digest == query.digest and asked["remarks"] == []
 
 
+def test_a_price_says_whether_one_had_the_answer_before(client: TestClient, keeper: Custodian) -> None:
+    """Not whether another project had it, though it would then be free, too; several are had together, or not."""
+    asked = ASKED | {"protection": DP | {"epsilon": "0.07"}}
+    other = QUERY | {"by": []}
+
+    def known(*queries: Any) -> bool:
+        told = client.post("/datasets/stays/quote", json=asked | {"queries": list(queries)}).json()
+        return bool(told["known"])
+
+    assert not known(QUERY)
+    keeper.session(analyst="bo", project="elsewhere").release(Query.from_json(QUERY), pets.DP(epsilon=0.07))
+    assert not known(QUERY)
+    keeper.session(analyst="amina", project="asthma").release(Query.from_json(QUERY), pets.DP(epsilon=0.07))
+    assert known(QUERY) and known(QUERY, QUERY) and not known(QUERY, other) and not known(other)
+
+
 def test_what_another_thread_warns_its_custodian_of_is_no_remark(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
+from pets.ledger.publish.wording import rounded_up
 from pets.protection.budget import Cost, described
 from pets.release.release import Release
 
@@ -27,6 +28,6 @@ def together(releases: Sequence[Release]) -> str:
     )
     also = f" and δ = {delta:g}" if delta else ""
     return (
-        f"{len(releases)} releases, which together are differentially private with ε = {epsilon:.4g}{also}. The last "
+        f"{len(releases)} releases, which together are differentially private with ε = {rounded_up(epsilon)}{also}. The last "
         f"one: {last.guarantee}"
     )

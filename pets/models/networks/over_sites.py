@@ -14,6 +14,7 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.errors import PetsError, UserError
+from pets.ledger.publish.wording import rounded_up
 from pets.models import saving
 from pets.models.glm.stepping import snapshots_of
 from pets.models.margins.together import together
@@ -152,7 +153,7 @@ class TrainedOverSites(Classifies):
         """The model card: what it is, what it promises, what it cost, and how well membership can be told from it."""
         rho, epsilon, delta = self._meaning
         charged = (
-            f"ρ = {rho:.4g} (ε = {epsilon:.6g} at δ = {delta:g}) at each site, in {len(self.releases)} releases, each "
+            f"ρ = {rho:.4g} (ε = {rounded_up(epsilon)} at δ = {delta:g}) at each site, in {len(self.releases)} releases, each "
             "before its data was opened"
         )
         return self._card(charged, (epsilon, delta), max(one.scales[0] for one in self.releases[1:]))

@@ -37,6 +37,7 @@ SECONDS = {
     "generative/test_federated_exact.py": 90,
     "unit/session/synthesis/test_synthesise.py": 83,
     "unit/federated/deployment/test_nvflare_grid.py": 89,
+    "unit/federated/deployment/test_nvflare_training.py": 100,
     "attacks/test_demo_kills.py": 82,
     "attacks/test_service_load.py": 82,
     "docs/test_notebooks.py": 76,

@@ -28,6 +28,6 @@ def together(releases: Sequence[Release]) -> str:
     )
     also = f" and δ = {delta:g}" if delta else ""
     return (
-        f"{len(releases)} releases, which together are differentially private with ε = {rounded_up(epsilon)}{also}. The last "
-        f"one: {last.guarantee}"
+        f"{len(releases)} releases, which together are differentially private with ε = {rounded_up(epsilon)}{also}. "
+        f"The last one: {last.guarantee}"
     )

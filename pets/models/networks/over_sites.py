@@ -153,8 +153,8 @@ class TrainedOverSites(Classifies):
         """The model card: what it is, what it promises, what it cost, and how well membership can be told from it."""
         rho, epsilon, delta = self._meaning
         charged = (
-            f"ρ = {rho:.4g} (ε = {rounded_up(epsilon)} at δ = {delta:g}) at each site, in {len(self.releases)} releases, each "
-            "before its data was opened"
+            f"ρ = {rho:.4g} (ε = {rounded_up(epsilon)} at δ = {delta:g}) at each site, in {len(self.releases)} "
+            "releases, each before its data was opened"
         )
         return self._card(charged, (epsilon, delta), max(one.scales[0] for one in self.releases[1:]))
 

@@ -187,10 +187,12 @@ def of_rows(feature: Reading, rows: list[dict[str, Value]], schema: Schema) -> V
     found: list[Any] = [row[column] for row in rows if row[column] is not None]
     if how in ("first", "last"):
         dated: list[Any] = [row for row in rows if row[feature.by or ""] is not None]
-        if not dated:
-            return None
-        end = (min if how == "first" else max)(row[feature.by or ""] for row in dated)
-        return next(row[column] for row in dated if row[feature.by or ""] == end)  # type: ignore[no-any-return]
+        dated.sort(key=lambda row: row[feature.by or ""])  # which leaves rows of one day in the order of rank
+        if how == "last":
+            days = sorted({row[feature.by or ""] for row in dated}, reverse=True)
+            dated = [row for day in days for row in dated if row[feature.by or ""] == day]
+        place = feature.nth or 1
+        return dated[place - 1][column] if place <= len(dated) else None  # type: ignore[no-any-return]
     if how == "episodes":
         return Fraction(min(episodes(found, feature.gap or 0), feature.most or 0))
     if how in ("count_distinct", "days_with"):

@@ -158,7 +158,8 @@ def _reading(draw: Draw, scope: Scope) -> ft.Feature | None:
     clip = draw(st.sampled_from([(0, 5), (-1, 2), ("0.1", "7.3"), (3, 40)])) if how == "sum" else None
     most = draw(st.integers(1, 4)) if how in ft.CAPPED else None
     gap = draw(st.sampled_from([0, 1, 2, 7, 40])) if how == "episodes" else None
-    return ft.Reading(how, rows, column, by, clip, most, gap)
+    nth = draw(st.sampled_from([None, None, 1, 2, 2, 3, 4, 999])) if how in ft.PICKED else None
+    return ft.Reading(how, rows, column, by, clip, most, gap, nth)
 
 
 def _dates(scope: Scope) -> list[ft.Feature]:

@@ -111,7 +111,8 @@ def meaning(step: Read, feature: Reading, column: Domain | None, fields: Mapping
         by = find_field(feature.by or "", fields, feature.rows.table)
         if not isinstance(by, (Numeric, Calendar)):
             raise QueryError(f"{how} is chosen by a date or a number, and {feature.by!r} holds {by.describe()}")
-        if feature.by == feature.column:
+        step = replace(step, nth=feature.nth or 1)
+        if feature.by == feature.column and step.nth == 1:
             step = replace(step, how="min" if how == "first" else "max")
         elif by.cells.bit_length() + kept.bit_length() > 62:
             raise QueryError(f"column {feature.by!r} has too many values to order rows by")

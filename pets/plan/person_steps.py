@@ -86,6 +86,7 @@ class Read(Step):
         scale, start: a sum has so many steps a code of its column, and these besides for each row.
         width: of days_with and episodes, the codes of a day, after ``start`` codes of one that is not whole.
         gap: the most days that lie between two events of one episode.
+        nth: of first and last, which row in the order is read; from 2 on, ``by`` may be the column itself.
     """
 
     how: How
@@ -103,6 +104,7 @@ class Read(Step):
     cells: int = 0
     order: int = 0
     gap: int = 0
+    nth: int = 1
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -113,7 +115,8 @@ class Read(Step):
         out = super().to_json() | {"read": self.how, "table": self.table, "rows": self.rows, "where": where}
         out |= {"differences": [one.to_json() for one in self.differences], "column": self.column, "by": self.by}
         out |= {"bounds": [self.low, self.high, self.scale, self.start, self.width]}
-        return out | {"gap": self.gap} if self.how == "episodes" else out
+        out |= {"gap": self.gap} if self.how == "episodes" else {}
+        return out | {"nth": self.nth} if self.nth > 1 else out
 
 
 @dataclass(frozen=True)

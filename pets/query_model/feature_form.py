@@ -51,9 +51,12 @@ def _rows(form: Any, inside: int) -> Rows:
     return Rows(given["table"], where, given.get("rows"))
 
 
+_READ = ("column", "by", "clip", "most", "gap", "nth")
+
+
 def _reading(form: Mapping[str, Any], inside: int) -> Feature:
-    given = _only(form, "feature", "rows", "column", "by", "clip", "most", "gap")
-    rest = {name: given[name] for name in ("column", "by", "clip", "most", "gap") if name in given}
+    given = _only(form, "feature", "rows", *_READ)
+    rest = {name: given[name] for name in _READ if name in given}
     return Reading(given["feature"], _rows(given["rows"], inside), **rest)
 
 

@@ -18,7 +18,7 @@ from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter, condition_of
 from pets.query_model.feature_base import MAX_DEPTH, AgeAt, Computed, Days, Feature, Filled, Keyed
 from pets.query_model.nodes.compared import Versus, Within, columns_named, features_in
-from pets.query_model.nodes.feature_bounds import clip_of, gap_of, most_of
+from pets.query_model.nodes.feature_bounds import clip_of, gap_of, most_of, nth_of
 
 __all__ = [
     "MAX_DEPTH",
@@ -73,7 +73,11 @@ class Rows:
 @plain_fields(QueryError)
 @dataclass(frozen=True)
 class Reading(Feature):
-    """What is read of a person's rows; see :class:`pets.query_model.people.Events` for what each ``how`` means."""
+    """What is read of a person's rows; see :class:`pets.query_model.people.Events` for what each ``how`` means.
+
+    Attributes:
+        nth: of ``first`` and ``last``, which row in the order is read, 2 to 999; ``None``: the one at the end.
+    """
 
     how: How
     rows: Rows
@@ -82,6 +86,7 @@ class Reading(Feature):
     clip: tuple[Fraction, Fraction] | None = None
     most: int | None = None
     gap: int | None = None
+    nth: int | None = None
     kind: ClassVar[str] = "reading"
 
     def __post_init__(self) -> None:
@@ -96,7 +101,9 @@ class Reading(Feature):
             wanted = {"column"}
         if self.how in PICKED:
             name_of(f"the column by which {self.how} is chosen", self.by)
-            wanted |= {"by"}
+            wanted |= {"by", "nth"}
+            nth = None if self.nth is None else nth_of(self.how, self.nth)
+            object.__setattr__(self, "nth", None if nth == 1 else nth)
         if self.how == "sum":
             object.__setattr__(self, "clip", clip_of(self.clip))
             wanted |= {"clip"}
@@ -108,7 +115,7 @@ class Reading(Feature):
         if self.how == "episodes":
             object.__setattr__(self, "gap", gap_of(self.gap))
             wanted |= {"gap"}
-        for name in ("column", "by", "clip", "most", "gap"):
+        for name in ("column", "by", "clip", "most", "gap", "nth"):
             if name not in wanted and getattr(self, name) is not None:
                 raise QueryError(f"{self.how} takes no {'max' if name == 'most' else name}; leave it out")
         self._small()
@@ -119,7 +126,7 @@ class Reading(Feature):
 
     def to_json(self) -> Json:
         out: Json = {"feature": self.how, "rows": self.rows.to_json()}
-        for name in ("column", "by", "most", "gap"):
+        for name in ("column", "by", "most", "gap", "nth"):
             if getattr(self, name) is not None:
                 out[name] = getattr(self, name)
         return out if self.clip is None else out | {"clip": [number(end) for end in self.clip]}

@@ -52,14 +52,21 @@ class Events:
         return Reading(how, self.rows, _column(column), **rest)
 
     @plain_arguments(QueryError, "first", "write first('admitted', by='admitted')")
-    def first(self, column: str | Col, *, by: str | Col) -> Feature:
-        """The column in the row with the smallest ``by``; rows without ``by`` are left out, ties fall at random."""
-        return self._of("first", column, by=_column(by))
+    def first(self, column: str | Col, *, by: str | Col, nth: int = 1) -> Feature:
+        """The column in the row with the smallest ``by``; rows without ``by`` are left out, ties fall at random.
+
+        ``nth=2`` is the second row in that order (1 to 999), and no value for people with fewer. Rows with one ``by``
+        are different rows: the second may have the ``by`` of the first.
+        """
+        return self._of("first", column, by=_column(by), nth=nth)
 
     @plain_arguments(QueryError, "last", "write last('admitted', by='admitted')")
-    def last(self, column: str | Col, *, by: str | Col) -> Feature:
-        """The column in the row with the greatest ``by``; rows without ``by`` are left out, ties fall at random."""
-        return self._of("last", column, by=_column(by))
+    def last(self, column: str | Col, *, by: str | Col, nth: int = 1) -> Feature:
+        """The column in the row with the greatest ``by``; rows without ``by`` are left out, ties fall at random.
+
+        ``nth=2`` is the second row from the end (1 to 999), and no value for people with fewer rows.
+        """
+        return self._of("last", column, by=_column(by), nth=nth)
 
     @plain_arguments(QueryError, "min", "write min('admitted')")
     def min(self, column: str | Col) -> Feature:

@@ -77,6 +77,7 @@ _READ = {
     "days_with": "number of days with a {column}, at most {most}",
     "episodes": "number of episodes of {column}, {gap} days apart at most within one, at most {most}",
 }
+_NTH = {"first": "{column} in row {nth} by {by}", "last": "{column} in row {nth} from the end by {by}"}
 
 
 def feature_text(feature: Feature) -> str:
@@ -99,10 +100,11 @@ def feature_text(feature: Feature) -> str:
         case Case(arms=arms, default=default):
             said = ", ".join(f"{name!r} where {condition_text(one, most=_FEW)}" for one, name in arms)
             return f"{said}, else {'no value' if default is None else repr(default)}"
-        case Reading(how=how, rows=rows, column=column, by=by, clip=clip, most=most, gap=gap):
+        case Reading(how=how, rows=rows, column=column, by=by, clip=clip, most=most, gap=gap, nth=nth):
             ends = ("", "") if clip is None else tuple(str(number(end)) for end in clip)
             names = {"column": _column(column or ""), "by": _column(by or "")}
-            what = _READ[how].format(most=most, gap=gap, low=ends[0], high=ends[1], **names)
+            told = (_READ if nth is None else _NTH)[how]
+            what = told.format(most=most, gap=gap, nth=nth, low=ends[0], high=ends[1], **names)
             where = "" if rows.condition is None else f" where {condition_text(rows.condition, most=_FEW)}"
             few = "" if rows.most is None else f" of the first {rows.most} rows"
             return f"{what}{few} in {rows.table!r}{where}"

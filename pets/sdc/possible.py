@@ -62,6 +62,8 @@ def _read(people: PersonPlan, step: Read) -> tuple[Range, ...] | None:
         return None
     values = overlap(own.get(step.column, ((0, step.cells - 1),)), ((0, step.cells - 1),))
     ordered = step.by is None or bool(overlap(own.get(step.by, ((0, 0),)), ((0, step.order - 1),)))
+    if step.nth > most:
+        return ((step.absent, step.absent),)
     if step.how in ("first", "last", "min", "max"):
         return union([values if ordered else (), [(step.absent, step.absent)]])
     if step.how == "count_distinct":

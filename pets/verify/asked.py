@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 CAPS = {"rows": 1_000_000, "groups": 16, "rows_per_group": 1_000_000}  # the most that may be asked for
-EDGES, BINS, MOST, DAYS = 100_000, 100_000, 1_000_000, 4_000_000
+EDGES, BINS, MOST, DAYS, NTH = 100_000, 100_000, 1_000_000, 4_000_000, 999
 NUMBERS, TIMES = {"integer", "real"}, {"date", "datetime"}
 OF_DAY = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{6})?)?|24:00"
 LINES = """
@@ -24,7 +24,7 @@ key column column label; key bins column label edges; key part column label part
 key period column label unit; filter compare column op value; filter isin column values; filter between column low high
 filter is_null column; filter startswith column prefix; filter and terms; filter or terms; filter not term
 filter codelist column codes; filter versus column op feature; filter within column days feature
-feature exists rows; feature count rows most; feature first rows column by; feature last rows column by
+feature exists rows; feature count rows most; feature first rows column by nth; feature last rows column by nth
 feature min rows column; feature max rows column; feature sum rows column clip; feature mean rows column
 feature count_distinct rows column most; feature days_with rows column most; feature episodes rows column most gap
 feature fill of value; feature days later earlier between; feature age column at; feature computed as of
@@ -100,6 +100,7 @@ def feature(one: Any, base: Any) -> bool:
     return (
         whole(one.get("most", 1), 1, MOST)
         and whole(one.get("gap", 0), 0, DAYS)
+        and whole(one.get("nth", 2), 2, NTH)
         and whole(one.get("rows", 1) if "table" in one else 1, 1, MOST)
         and all(whole(end, -DAYS, DAYS) for end in (*ends, *between))
         and len(days) == len(between) == 2

@@ -132,6 +132,8 @@ QUERIES: dict[str, pets.Query] = {
         first=FIRST,
         last=OTHERS.last("cost", by="day").fill(0),
         low=OTHERS.min("cost"),
+        then=OTHERS.first("day", by="day", nth=2),
+        before=OTHERS.last("cost", by="day", nth=2).fill(0),
         high=ROWS.bound(rows=2).max("x"),
         days=OTHERS.days_with("day", max=3),
         spells=OTHERS.episodes("day", gap=30, max=3),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import pets.schema.schema  # loads every module that defines a domain
 from pets.query_model.condition import measure
 from pets.query_model.expression import And, Filter, Not, Or
-from pets.query_model.features import Feature, How, Reading
+from pets.query_model.features import PICKED, Feature, How, Reading
 from pets.query_model.group_keys import Key
 from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.nodes.derived import Derived
@@ -214,6 +214,16 @@ def test_every_kind_of_condition_on_events_is_generated(kind: type[Any]) -> None
         return any(kind.__name__ in repr(condition) for condition in rows)
 
     assert generated(about_people, compares)
+
+
+@pytest.mark.parametrize("how", PICKED)
+@pytest.mark.parametrize("of_itself", [True, False])
+def test_the_nth_row_is_generated(how: str, of_itself: bool) -> None:
+    def reads(query: Query) -> bool:
+        found = [one for one in features_of(query) if isinstance(one, Reading) and one.how == how]
+        return any(one.nth in (2, 3) and (one.by == one.column) is of_itself for one in found)
+
+    assert generated(about_people, reads)
 
 
 @pytest.mark.parametrize("how", get_args(How))

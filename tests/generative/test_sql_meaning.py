@@ -33,6 +33,13 @@ RULES = [
     (r"PEOPLE\(\)", "everybody"),
     (r'PEOPLE\("?(\w+)"?\)', r"everybody_\1"),
     (r"BOUND\((\w+), rows := (\d+)\) AS \w+", r"(SELECT * FROM \1 WHERE rank <= \2) AS \1"),
+    *(
+        (
+            rf"{word}_NULL\({NAME}, {NAME}, (\d+)\)",
+            rf"list_extract({sort}(list((\2, {sign}rank, \1)) FILTER (WHERE \2 IS NOT NULL)), \3)[3]",
+        )
+        for word, sort, sign in (("ARG_MIN", "list_sort", ""), ("ARG_MAX", "list_reverse_sort", "-"))
+    ),
     (rf"ARG_MIN_NULL\({NAME}, {NAME}\)", r"arg_min_null(\1, CASE WHEN \2 IS NOT NULL THEN (\2, rank) END)"),
     (rf"ARG_MAX_NULL\({NAME}, {NAME}\)", r"arg_max_null(\1, CASE WHEN \2 IS NOT NULL THEN (\2, -rank) END)"),
 ]  # fmt: skip

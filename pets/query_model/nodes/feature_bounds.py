@@ -15,6 +15,10 @@ MAX_INTERVALS = 60
 """Intervals that one call parts rows into: a person may have 64 features."""
 
 
+MAX_NTH = 999
+"""Which row in an order may be read: the first to this one."""
+
+
 def days_between(what: str, low: object, high: object, *, open_ends: bool = False) -> tuple[int | None, int | None]:
     """Two whole numbers of days, the first not above the second (``None`` where an end may be left open)."""
     try:
@@ -36,6 +40,17 @@ def most_of(label: str, value: object) -> int:
         found = 0
     if not 1 <= found <= 1_000_000:
         raise QueryError(f"{label} must be a whole number from 1 to 1,000,000, not {shown(value)}")
+    return found
+
+
+def nth_of(how: str, value: object) -> int:
+    """Which row in its order is read, 1 for the first (of ``last``: the one at the end)."""
+    try:
+        found = whole(value)
+    except ValueError:
+        found = 0
+    if not 1 <= found <= MAX_NTH:
+        raise QueryError(f"{how}(nth=…) must be a whole number from 1 to {MAX_NTH}, not {shown(value)}")
     return found
 
 

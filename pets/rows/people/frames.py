@@ -77,7 +77,8 @@ def _read(step: Read, index: int, of: PersonPlan, rows: Any, names: Mapping[str,
         order = codes[step.by]
         rows = rows.filter(order < step.order)
         rows = rows.sort(order if step.how == "first" else -order, "rank", maintain_order=True)
-        return rows.group_by("person", maintain_order=True).agg(codes[step.column or ""].first().alias(f"s{index}"))
+        found = codes[step.column or ""].slice(step.nth - 1, 1).first()
+        return rows.group_by("person", maintain_order=True).agg(found.alias(f"s{index}"))
     return rows.group_by("person").agg(_value(step, codes).cast(pl.Int64).alias(f"s{index}"))
 
 

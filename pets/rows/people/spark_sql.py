@@ -23,6 +23,11 @@ class SparkPeopleSql(PeopleSql):
 
     FIRST, NUMBER = "min_by", SparkSql
 
+    def _nth(self, code: str, order: str, dated: str, nth: int) -> str:
+        # (a set is a list here, for no two rows have one order; what is past its end is no value)
+        rows = f"array_sort(collect_set(named_struct('place', {order}, 'code', {code})) {dated})"
+        return f"try_element_at({rows}, {nth}).code"
+
     def _whole(self, of: str, by: object) -> str:
         return f"{of} div nullif({by}, 0)"
 

@@ -60,7 +60,7 @@ class PeopleSql:
     def statement(self) -> str:
         """``WITH snap AS (…)``, to stand before a query on ``snap``: person, rank (1) and the columns."""
         anchor = self._anchor()
-        self.sums = 0 if anchor is not None else max((len(group.steps) for group in self._groups), default=0)
+        self.sums = 0 if anchor is not None else max(map(self._held, self._groups), default=0)
         last = self._first(anchor)
         while len(self._done) < len(self._steps):
             last = self._more(last, anchor)
@@ -79,6 +79,11 @@ class PeopleSql:
             assert isinstance(first, Read)
             out.append(_Group(tuple(indexes), first))
         return out
+
+    def _held(self, group: _Group) -> int:
+        """How many numbers of each person are kept while a group is read: of an nth row, all before it."""
+        steps = (self._steps[index] for index in group.steps)
+        return sum(step.nth for step in steps if isinstance(step, Read))
 
     # who ----------------------------------------------------------------------------------------------------------
 
@@ -265,7 +270,10 @@ class PeopleSql:
             assert step.by is not None
             by, bits = columns[step.by], self._rank_bits(step.table)
             place = f"CAST({by} AS BIGINT)" if how == "first" else f"({step.order} - CAST({by} AS BIGINT))"
-            return f"{self.FIRST}({code}, {place} * {2**bits} + x.rank) FILTER (WHERE {by} < {step.order})"
+            order, dated = f"{place} * {2**bits} + x.rank", f"FILTER (WHERE {by} < {step.order})"
+            if step.nth > 1:
+                return self._nth(code, order, dated, step.nth)
+            return f"{self.FIRST}({code}, {order}) {dated}"
         if how == "count_distinct":
             return f"least(count(DISTINCT {code}) {valued}, {step.high})"
         if how in ("days_with", "episodes"):
@@ -286,6 +294,10 @@ class PeopleSql:
     # what engines write differently ------------------------------------------------------------------------------
 
     FIRST, NUMBER = "arg_min", Sql
+
+    def _nth(self, code: str, order: str, dated: str, nth: int) -> str:
+        """The code in the ``nth`` row by an order that no two rows share; no value where there are fewer."""
+        return f"list_extract({self.FIRST}({code}, {order}, {nth}) {dated}, {nth})"
 
     def _whole(self, of: str, by: object) -> str:
         """Whole numbers divided, neither of them negative; no value where ``by`` is 0."""

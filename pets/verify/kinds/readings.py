@@ -52,11 +52,11 @@ def reading(people: Any, one: Any, key: bytes) -> int:
         absent = out.cells
     else:
         out, absent = base.Column(of.form, True), of.cells
-        if by is not None and by == one["column"]:
+        if by is not None and by == one["column"] and "nth" not in one:
             how, by = {"first": "min", "last": "max"}[how], None
     told = {"read": how, "table": rows["table"], "where": where, "column": one.get("column"), "by": by}
     told |= {"rows": None if rows.get("rows", kept) == kept else rows["rows"], "bounds": bounds}
-    told |= {"gap": one["gap"]} if how == "episodes" else {}
+    told |= {name: one[name] for name in ("gap", "nth") if name in one}
     inputs = tuple(dict.fromkeys(other["step"] for other in made.values()))
     found: int = people.add(key, out, absent, inputs, differences=list(made.values()), **told)
     return found

@@ -192,6 +192,46 @@ CHAPTER = Chapter(
             why="Rows without the date that orders them are left out; of rows of one date, one is taken at random.",
         ),
         Spec(
+            "The second row, and the second from the end",
+            """
+            (pets.people(of="patients", second=pets.events("stays").first("admitted", by="admitted", nth=2),
+                        before=pets.events("stays").last("code", by="admitted", nth=2),
+                        fourth=pets.events("stays").first("days", by="admitted", nth=4))
+                .group_by(col("second").bins(["2021-01-01", "2022-03-01", "2023-12-31"]), "before")
+                .agg(n=pets.count(), fourth=pets.count(~col("fourth").is_null())))
+            """,
+            """
+            second                   | before  | n | fourth
+            -------------------------+---------+---+-------
+            [2021-01-01, 2022-03-01) | I21     | 0 | 0
+            [2021-01-01, 2022-03-01) | J18     | 1 | 0
+            [2021-01-01, 2022-03-01) | missing | 0 | 0
+            [2022-03-01, 2023-12-31] | I21     | 1 | 1
+            [2022-03-01, 2023-12-31] | J18     | 0 | 0
+            [2022-03-01, 2023-12-31] | missing | 0 | 0
+            missing                  | I21     | 0 | 0
+            missing                  | J18     | 0 | 0
+            missing                  | missing | 2 | 0
+            """,
+            tables={
+                **TABLES,
+                "stays": """
+                id | code | admitted   | days
+                ---+------+------------+-----
+                1  | J18  | 2021-05-05 | 7
+                1  | I21  | 2022-03-20 | 2
+                1  | I21  | 2022-03-20 | 2
+                1  | I21  | 2022-03-20 | 2
+                1  | I21  |            | 9
+                2  | J18  | 2022-02-28 | 9
+                2  | J18  | 2022-02-28 | 4
+                3  | J18  | 2022-07-01 |
+                """,
+            },
+            why="Who has fewer rows has no value: person 3 has no second one. Rows of one date are different rows, so "
+            "the second row of person 2 has the date of the first. Rows without the date are left out.",
+        ),
+        Spec(
             "Episodes",
             """
             (pets.people(of="patients", episodes=pets.events("stays").episodes("admitted", gap=19, max=5))

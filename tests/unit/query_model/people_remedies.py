@@ -142,6 +142,22 @@ CASES = [
         "once, in the order of their forms",
         lambda: Computed(Linear((("1", Fraction(1)), ("2", Fraction(1)))), (FIRST, N)),
     ),
+    Case(
+        lambda: STAYS.first("a", by="b", nth=0),
+        "first(nth=…) must be a whole number from 1 to 999, not 0",
+        lambda: STAYS.first("a", by="b", nth=1),
+    ),
+    Case(
+        lambda: STAYS.last("a", by="a", nth=1000),
+        "last(nth=…) must be a whole number from 1 to 999",
+        lambda: STAYS.last("a", by="a", nth=999),
+    ),
+    Case(
+        lambda: reading(feature="first", most=None, column="a", by="a", nth=2.5),
+        "first(nth=…) must be a whole number",
+        lambda: reading(feature="first", most=None, column="a", by="a", nth=2),
+    ),
+    Case(lambda: Reading("min", ROWS, "a", nth=2), "min takes no nth; leave it out", lambda: Reading("min", ROWS, "a")),
     Case(lambda: STAYS.episodes("a", gap=-1, max=3), "such as gap=30", lambda: STAYS.episodes("a", gap=30, max=3)),
     Case(
         lambda: STAYS.intervals("a", FIRST, days=[0, 0]),

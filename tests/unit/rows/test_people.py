@@ -136,6 +136,73 @@ def test_two_columns_of_one_first_row_come_from_one_row(engine: str) -> None:
     assert not any(a[1:]) and not any([b[0], *b[2:]]) and not any(any(part) for part in others)
 
 
+def on(name: str, *days: int) -> list[dict[str, Any]]:
+    """A person's stays on such days (-1: no day), of the kinds a, b, c, … and of the costs 0, 0.1, 0.2, …"""
+    return [
+        {"id": name, "day": "" if number < 0 else day(number), "kind": KINDS[place], "cost": f"0.{place}"}
+        for place, number in enumerate(days)
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_nth_row_is_counted_by_the_order(engine: str) -> None:
+    """From both ends, by the column itself and by another one; no value beyond the rows that have an order."""
+    stays = [*on("one", 5), *on("two", 9, 4), *on("three", 7, 3, 5), *on("lost", 8, -1, -1, 2), *on("none", -1)]
+    rows = {"p": [], "stays": stays, "drugs": []}
+
+    def told(feature: Any, keys: list[Any]) -> list[int]:
+        by = pets.KeySet.of([{"x": key} for key in keys])
+        return vector(pets.people(of="stays", x=feature).group_by(by).agg(n=pets.count()), rows, engine)
+
+    days = [day(number) for number in (2, 3, 4, 5, 7, 8, 9)]
+    for nth, first, last in (
+        (1, [1, 1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1]),
+        (2, [0, 0, 0, 1, 0, 1, 1], [1, 0, 1, 1, 0, 0, 0]),
+        (3, [0, 0, 0, 0, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0]),
+        (4, [0] * 7, [0] * 7),
+        (999, [0] * 7, [0] * 7),
+    ):
+        assert told(STAYS.first("day", by="day", nth=nth), days) == first
+        assert told(STAYS.last("day", by="day", nth=nth), days) == last
+    assert told(STAYS.first("kind", by="day", nth=2), ["a", "b", "c", "d"]) == [2, 0, 1, 0]
+    assert told(STAYS.last("kind", by="day", nth=2), ["a", "b", "c", "d"]) == [0, 1, 1, 1]
+    assert told(STAYS.where(col("kind") != "b").first("day", by="day", nth=2), days) == [0, 0, 0, 0, 1, 1, 0]
+    missing = pets.people(of="stays", x=STAYS.first("kind", by="day", nth=2)).agg(n=pets.count(col("x").is_null()))
+    assert vector(missing, rows, engine) == [2]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_of_one_day_are_different_rows(engine: str) -> None:
+    """The second has the day of the first; and the first, second and third kinds are those of three rows."""
+    rows = data()
+    rows["stays"] = [row for number in range(40) for row in on(f"n{number}", 5, 5, 5)]
+    same = pets.people(of="stays", x=STAYS.first("day", by="day", nth=2), y=STAYS.last("day", by="day", nth=3))
+    asked = same.where((col("x") == day(5)) & (col("y") == day(5))).agg(n=pets.count())
+    assert vector(asked, rows, engine) == [40]
+    of = {f"x{nth}": STAYS.first("kind", by="day", nth=nth) for nth in (1, 2, 3)}
+    of |= {f"y{nth}": STAYS.last("kind", by="day", nth=nth) for nth in (1, 2, 3)}
+    found = vector(pets.people(of="stays", **of).group_by("x1", "x2", "x3").agg(n=pets.count()), rows, engine)
+    cells = [place for place, number in enumerate(found) if number]
+    kinds = {(place // 25 % 5, place // 5 % 5, place % 5) for place in cells}
+    assert all(sorted(one) == [0, 1, 2] for one in kinds) and len(kinds) > 2 and sum(found) == 40
+    # of rows of one day the last ones come by rank, too
+    for nth in (1, 2, 3):
+        alike = pets.people(of="stays", x=of[f"x{nth}"], y=of[f"y{nth}"]).group_by("x", "y").agg(n=pets.count())
+        told = vector(alike, rows, engine)
+        assert sum(told[place * 5 + place] for place in range(3)) == 40
+
+
+def test_the_first_row_is_written_as_before() -> None:
+    for how in ("first", "last"):
+        made, plain = (getattr(STAYS, how)("kind", by="day", **nth) for nth in ({"nth": 1}, {}))
+        assert made == plain and "nth" not in made.to_json() and made.nth is None
+        other = getattr(STAYS, how)("kind", by="day", nth=2)
+        assert other.to_json() == plain.to_json() | {"nth": 2} and other.key != plain.key
+        both = make_plan(pets.people(of="stays", x=plain, y=other).group_by("x", "y").agg(n=pets.count()), SCHEMA)
+        assert both.people_of is not None
+        assert ["nth" in step.to_json() for step in both.people_of.steps] == [False, True]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_person_with_two_rows_in_the_person_table_counts_once(engine: str) -> None:
     rows = data()

@@ -121,6 +121,7 @@ TAKEN: list[dict[str, Any]] = [
     {"feature": "episodes", "column": "admitted", "gap": 0, "rows": ROWS, "most": 5},
     {"feature": "days", "later": LAST, "earlier": FIRST, "between": [0, 9]},
     {"feature": "sum", "column": "cost", "rows": ROWS, "clip": [0, 5]},
+    FIRST | {"nth": 999},
 ]
 
 
@@ -139,6 +140,8 @@ TAKEN: list[dict[str, Any]] = [
         (4, {"clip": [5, 0]}),
         (4, {"clip": [5, 5]}),
         (4, {"column": "age"}),
+        *((5, {"nth": nth}) for nth in (-1, 0, 1000, True)),
+        (4, {"nth": 2}),
     ],
     ids=str,
 )

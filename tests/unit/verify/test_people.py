@@ -88,6 +88,8 @@ def test_plans_of_every_kind_of_step() -> None:
         "cost": stays.sum("cost", clip=("-0.3", "7.9")),
         "mean": stays.mean("cost"),
         "kind": stays.last("kind", by="day"),
+        "second": stays.first("day", by="day", nth=2),
+        "other": stays.last("kind", by="day", nth=5),
         "ever": stays.exists(),
         "spells": stays.episodes("day", gap=30, max=4),
         "kinds": stays.count_distinct("kind", max=2),
@@ -119,10 +121,12 @@ def test_plans_of_every_kind_of_step() -> None:
     made: dict[str, Any] = {"delay": col("later") - col("first"), "least": pets.min_of(col("spare"), col("few"), 1)}
     made |= {"half": col("age") // 2, "years": col("born").age_at(col("later")), "initial": col("named").prefix(2)}
     people = pets.people(of="p", **features).with_columns(**made).where(~col("first").is_null())
+    people = people.where(~col("second").is_null() & ~(col("other") == "x"))
     asked = people.group_by("kind", "ever", "level", "letter", "initial").agg(**measures)
     steps = make_plan(asked, schema).to_json()["people_of"]["steps"]
     words = {word for step in steps for word in step} | {step["read"] for step in steps if "read" in step}
     assert words >= {"fill", "later", "born", "min", "max", "sum", "mean", "count", "exists", "last", "days_with"}
+    assert [step["nth"] for step in steps if "nth" in step] == [2, 5]
     assert words >= {"computed", "case"} and len([step for step in steps if "computed" in step]) == 12
     alike(asked, schema)
     assert asked.people is not None

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from pets.query_model.expression import Filter, IsNull, Not
 from pets.query_model.features import CAPPED, Feature, Reading, Rows
+from pets.query_model.nodes.feature_bounds import MAX_NTH
 from pets.query_model.sql.conditions import bare, condition, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.people.rows import RowScope, row_scope, rows_of
@@ -17,7 +18,8 @@ from pets.query_model.sql.refusal import Refusal, at, only, word
 
 KNOWN = (
     "of a person's rows are read COUNT, COUNT(DISTINCT x), MIN, MAX, CLIP(SUM(x), 0, 100), MEAN(x), "
-    "ARG_MIN_NULL(x, day), ARG_MAX_NULL(x, day), and whether there is one: EXISTS (…)"
+    "ARG_MIN_NULL(x, day), ARG_MAX_NULL(x, day), of a second row ARG_MIN_NULL(x, day, 2), and whether there is one: "
+    "EXISTS (…)"
 )
 _PARTS = ("expressions", "from_", "joins", "where")
 
@@ -167,9 +169,13 @@ def _picked(node: exp.ArgMin | exp.ArgMax, rows: Rows, scope: RowScope) -> Readi
 
 def _own(node: exp.Anonymous, rows: Rows, scope: RowScope) -> Reading | None:
     name, parts = str(node.this).upper(), node.expressions
-    if name in ("ARG_MIN_NULL", "ARG_MAX_NULL") and len(parts) == 2:
-        column, by = (scope.column(bare(part)) for part in parts)
-        return Reading("first" if name == "ARG_MIN_NULL" else "last", rows, column, by)
+    if name in ("ARG_MIN_NULL", "ARG_MAX_NULL") and len(parts) in (2, 3):
+        column, by = (scope.column(bare(part)) for part in parts[:2])
+        nth = number(parts[2]) if len(parts) == 3 else Fraction(1)
+        if nth is None or nth.denominator != 1 or not 1 <= nth <= MAX_NTH:
+            said = f"write {name}({column}, {by}, 2): what is read, by what, and in which row, from 1 to {MAX_NTH}"
+            raise Refusal(node, said)
+        return Reading("first" if name == "ARG_MIN_NULL" else "last", rows, column, by, nth=int(nth))
     if name == "EPISODES" and len(parts) == 2:
         gap = number(parts[1])
         if gap is None or gap.denominator != 1:

@@ -196,7 +196,8 @@ class RowWriter(Writer):
             assert node.clip is not None
             return f"CLIP(SUM({column}), {', '.join(map(number_text, node.clip))})"
         by = "" if node.by is None else f", {self.column(node.by)}"
-        return f"{_READ[node.how]}({column}{by})"
+        nth = "" if node.nth is None else f", {node.nth}"
+        return f"{_READ[node.how]}({column}{by}{nth})"
 
     def of_feature(self, node: Filter) -> str:
         if isinstance(node, Versus):

@@ -18,7 +18,7 @@ from pets.plan.predicate import Range, columns_in
 from pets.schema.domain import Category
 from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.fill import fill
-from pets.synthetic.dummy_data.people.evaluate import NO_CODE, Row, evaluated_read
+from pets.synthetic.dummy_data.people.evaluate import NO_CODE, Row, evaluated_read, met_rows
 from pets.synthetic.dummy_data.people.intents import WAYS, column_code, one_of
 from pets.synthetic.dummy_data.query_targets import branches, possible, settled
 
@@ -176,6 +176,8 @@ class Draft:
         if self._now(step) == code:
             return []
         if step.how != "sum":
+            if step.nth > 1:
+                return self._nth(step, code)
             by = {} if step.by in (None, column) else {str(step.by): int(self._random.integers(step.order))}
             return [{column: code} | by]
         for number in range(1, self.schema.tables[step.table].unit.max_rows + 1):
@@ -183,6 +185,21 @@ class Draft:
             if rest == 0 and 0 <= total <= number * (step.cells - 1):
                 each, more = divmod(total, number)
                 return [{column: each + (turn < more)} for turn in range(number)]
+        return None
+
+    def _nth(self, step: Read, code: int) -> list[dict[str, int]] | None:
+        """Rows that come before, as many as are lacking, and then the row that is the nth."""
+        column, by = str(step.column), str(step.by)
+        rows = [self._seen(row, step.table) for row in self.rows.get(step.table, ())]
+        there = [row[by] for row in met_rows(step, rows, self._codes, self._plan.steps)]
+        for _ in range(TRIES):
+            at = code if by == column else int(self._random.integers(step.order))
+            apart = by != column  # (rows of one day are in either order: then they must hold one value)
+            low, high = (0, at - apart) if step.how == "first" else (at + apart, step.order - 1)
+            lacking = step.nth - 1 - sum(low <= one <= high and one != at for one in there)
+            if lacking >= 0 and not (apart and at in there) and (low <= high or not lacking):
+                before = [int(self._random.integers(low, high + 1)) for _ in range(lacking)]
+                return [{column: code, by: one} for one in [*before, at]]
         return None
 
     def _along(self, step: Read, way: Ways, value: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]] | None:

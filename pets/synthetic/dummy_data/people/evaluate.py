@@ -54,12 +54,17 @@ def _differing(step: Read, row: Row, codes: Mapping[int, int], steps: Sequence[S
     return out
 
 
+def met_rows(step: Read, rows: Sequence[Row], codes: Mapping[int, int], steps: Sequence[Step]) -> Sequence[Row]:
+    """The rows that meet the condition of a step."""
+    where = step.where
+    return rows if where is None else [row for row in rows if met(where, _differing(step, row, codes, steps))]
+
+
 def evaluated_read(step: Read, rows: Sequence[Row], codes: Mapping[int, int], steps: Sequence[Step]) -> int | None:
     """The code of one step that reads rows of its table; ``None`` where it hangs on chance."""
     if step.rows is not None and len(rows) > step.rows:
         return None
-    if step.where is not None:
-        rows = [row for row in rows if met(step.where, _differing(step, row, codes, steps))]
+    rows = met_rows(step, rows, codes, steps)
     if step.how == "exists":
         return int(bool(rows))
     if step.how == "count":
@@ -69,9 +74,11 @@ def evaluated_read(step: Read, rows: Sequence[Row], codes: Mapping[int, int], st
     if step.by is not None:
         by = step.by
         dated = [row for row in rows if row[by] < step.order]
-        end = (min if step.how == "first" else max)((row[by] for row in dated), default=0)
-        picked = {row[column] for row in dated if row[by] == end}
-        return None if len(picked) > 1 else next(iter(picked), step.absent)
+        order = sorted((row[by] for row in dated), reverse=step.how == "last")
+        if len(order) < step.nth:
+            return step.absent
+        picked = {row[column] for row in dated if row[by] == order[step.nth - 1]}
+        return None if len(picked) > 1 else picked.pop()
     values = [row[column] for row in rows if row[column] < step.cells]
     return _of_values(step, values)
 

@@ -108,6 +108,11 @@ SAME: list[tuple[str, Query]] = [
                  d=APC.mean("cost"), e=APC.first("cost", by="admitted"), f=APC.last("ward", by="admitted"),
                  g=APC.where(~col("cost").is_null()).count(max=9), h=APC.days_with("seen", max=9),
                  i=APC.where(col("ward") > 3).min("cost")).agg(m=pets.mean("a"))),
+    ("SELECT COUNT(*) AS n FROM (SELECT patient, ARG_MIN_NULL(admitted, admitted, 2) AS a, "
+     "ARG_MAX_NULL(ward, admitted, 3) AS b, ARG_MIN_NULL(cost, admitted, 1) AS c FROM apc GROUP BY patient) "
+     "WHERE a > '2021-01-01'",
+     pets.people(of="apc", a=APC.first("admitted", by="admitted", nth=2), b=APC.last("ward", by="admitted", nth=3),
+                 c=APC.first("cost", by="admitted")).where(col("a") > "2021-01-01").agg(**N)),
     (f"SELECT COUNT(*) AS n FROM (SELECT *, COALESCE({FIRST_SQL}, '2020-01-01') AS x FROM patients p) WHERE x > "
      "'2021-01-01'",
      pets.people(of="patients", x=FIRST.fill("2020-01-01")).where(col("x") > "2021-01-01").agg(**N)),
@@ -326,6 +331,12 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN(cost, admitted) AS x {BY}",
      "write ARG_MIN_NULL(cost, admitted)", "cost, admitted",
      f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN_NULL(cost, admitted) AS x {BY}"),
+    *((f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MAX_NULL(cost, admitted, {nth}) AS x {BY}",
+       "write ARG_MAX_NULL(cost, admitted, 2)", "ARG_MAX_NULL(cost, admitted,",
+       f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MAX_NULL(cost, admitted, 2) AS x {BY}")
+      for nth in ("'b'", "1.5", "0", "1000", "admitted", "-1")),
+    (f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN_NULL(cost) AS x {BY}", "ARG_MIN_NULL(x, day, 2)",
+     "ARG_MIN_NULL(cost)", f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN_NULL(cost, admitted, 2) AS x {BY}"),
     (f"{P} WHERE (SELECT SUM(CASE WHEN cost > 3 THEN 1 ELSE 0 END) FROM apc WHERE apc.patient = p.patient) = 0",
      "COUNT(*) FILTER (WHERE …)", "SUM",
      f"{P} WHERE (SELECT COUNT(*) FILTER (WHERE cost > 3) FROM apc WHERE apc.patient = p.patient) = 0"),

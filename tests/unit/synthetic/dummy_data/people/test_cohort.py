@@ -86,6 +86,10 @@ COHORTS: dict[str, Query] = {
         days=SCRIPTS.days_with("at", max=5),
         spells=STAYS.episodes("admitted", gap=60, max=4),
     ).where((col("kinds") == 3) & (col("days") >= 4) & (col("spells") >= 3)),
+    "what was second": pets.people(
+        second=STAYS.first("admitted", by="admitted", nth=2),
+        before=SCRIPTS.last("pack", by="at", nth=3),
+    ).where(col("second").between("2021-01-01", "2021-03-31") & (col("before") == 7)),
     "texts, and the person's own columns": pets.people(
         some=SCRIPTS.where((col("drug") == "zopic") & (col("sex") == "M")).exists(),
         wait=(STAYS.max("admitted") - STAYS.min("admitted")).days(0, 900),

@@ -24,8 +24,12 @@ NOT_TRUE = (
     "of any publication.",
     "Illnesses do not last. Secondary diagnoses are drawn for each episode by age; a person with diabetes in one stay "
     "need not have it in the next. Only readmissions keep their diagnosis, half of the time.",
-    "Some 120 primary diagnoses and 32 operations stand for ten thousand. Groups of costs (HRG) and most specialties "
-    "follow age and kind of admission, not the illness.",
+    "Some 120 primary diagnoses and 32 operations stand for ten thousand, and some 60 groups of costs (HRG), which "
+    "follow the illness. Most specialties follow age and kind of admission.",
+    "Tables of products rest on those of hospitals where they can: images of inpatients and emergencies are of their "
+    "stays, intensive care is told alike in two tables, the two of a birth agree. What is drawn apart: courses of "
+    "chemotherapy and the hospital's own days of it, deaths of cancer and registrations, contacts of community and "
+    "mental health services and stays in hospital, and which hospital somebody goes to, which is another each time.",
     "Complaint and diagnosis in the emergency department are not those of the admission that follows.",
     "Mothers and babies are people of one list: a child born in these years has a mother among the 250 who stand near "
     "in it, where one is left (seven in eight deliveries find their child, and the other way round), and her home, "

@@ -32,7 +32,7 @@ def test_what_is_usual_is_made_and_no_more() -> None:
 
 def test_a_product_brings_what_its_tables_rest_on_and_no_more() -> None:
     pack = load_pack("nhs", products=["medicines"])
-    assert list(pack.tables) == ["demographics", "_conditions", "medicines"]
+    assert list(pack.tables) == ["demographics", "_bodies", "_conditions", "medicines"]
     assert set(pets.dummy("nhs", people=5, products="medicines")) == {"demographics", "medicines"}
 
 

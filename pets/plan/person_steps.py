@@ -244,7 +244,24 @@ class PersonPlan:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """A warning where few rows of a person are kept of a table of events: what happened may lie beyond them."""
+        """Warnings where what is asked for may lie beyond a person's kept rows, or must."""
+        return self._beyond + self._few
+
+    @property
+    def _beyond(self) -> tuple[str, ...]:
+        """Of rows that nobody has, because so many are not read."""
+        most = dict(self.kept)
+        asked = {(step.table, step.nth, step.rows or most[step.table]) for step in self.steps if isinstance(step, Read)}
+        return tuple(
+            f"At most {read:,} rows of a person are read of {table!r}, so nobody has a value in row {nth:,}: read more "
+            "rows, or an earlier one."
+            for table, nth, read in sorted(asked)
+            if nth > read
+        )
+
+    @property
+    def _few(self) -> tuple[str, ...]:
+        """Where few rows of a person are kept of a table of events: what happened may lie beyond them."""
         few = [table for table, most in self.kept if most < FEW_ROWS and table in self.events]
         if not few:
             return ()

@@ -86,6 +86,8 @@ def feature_text(feature: Feature) -> str:
     >>> from pets.query_model.people import events
     >>> feature_text(events("stays").first("admitted", by="admitted").fill("2020-01-01"))
     "first admitted by admitted in 'stays', or '2020-01-01' where there is none"
+    >>> feature_text(events("stays").last("code", by="admitted", nth=2))
+    "code in row 2 from the end by admitted in 'stays'"
     """
     match feature:
         case Filled(of=of, value=value):

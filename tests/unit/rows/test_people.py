@@ -192,6 +192,17 @@ def test_rows_of_one_day_are_different_rows(engine: str) -> None:
         assert sum(told[place * 5 + place] for place in range(3)) == 40
 
 
+def test_a_row_that_nobody_can_have_is_told() -> None:
+    """Before anything is paid for it: a person keeps nine rows."""
+    for feature, said in (
+        (STAYS.first("day", by="day", nth=9), False),
+        (STAYS.first("day", by="day", nth=10), True),
+        (STAYS.bound(rows=3).last("kind", by="day", nth=4), True),
+    ):
+        query = pets.people(of="stays", x=feature).agg(n=pets.count(~col("x").is_null()))
+        assert ("so nobody has a value in row" in str(pets.explain(query, SCHEMA))) is said
+
+
 def test_the_first_row_is_written_as_before() -> None:
     for how in ("first", "last"):
         made, plain = (getattr(STAYS, how)("kind", by="day", **nth) for nth in ({"nth": 1}, {}))

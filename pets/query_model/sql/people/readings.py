@@ -155,9 +155,13 @@ def _ones(node: exp.Sum, scope: RowScope) -> Filter | None:
 
 
 def _picked(node: exp.ArgMin | exp.ArgMax, rows: Rows, scope: RowScope) -> Reading:
-    only(node, "this", "expression")
     column, by = scope.column(bare(node.this)), scope.column(bare(node.expression))
     name = "ARG_MIN" if isinstance(node, exp.ArgMin) else "ARG_MAX"
+    if node.args.get("count"):
+        raise Refusal(
+            node, f"{name} of several rows is a list; write {name}_NULL({column}, {by}, 2), of the second row"
+        )
+    only(node, "this", "expression")
     if column != by and scope.fields[column].nullable:
         raise Refusal(
             node,

@@ -335,6 +335,9 @@ REFUSED: list[tuple[str, str, str, str]] = [
        "write ARG_MAX_NULL(cost, admitted, 2)", "ARG_MAX_NULL(cost, admitted,",
        f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MAX_NULL(cost, admitted, 2) AS x {BY}")
       for nth in ("'b'", "1.5", "0", "1000", "admitted", "-1")),
+    (f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN(cost, admitted, 2) AS x {BY}",
+     "write ARG_MIN_NULL(cost, admitted, 2)", "",
+     f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN_NULL(cost, admitted, 2) AS x {BY}"),
     (f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN_NULL(cost) AS x {BY}", "ARG_MIN_NULL(x, day, 2)",
      "ARG_MIN_NULL(cost)", f"SELECT AVG(x) AS n FROM (SELECT patient, ARG_MIN_NULL(cost, admitted, 2) AS x {BY}"),
     (f"{P} WHERE (SELECT SUM(CASE WHEN cost > 3 THEN 1 ELSE 0 END) FROM apc WHERE apc.patient = p.patient) = 0",

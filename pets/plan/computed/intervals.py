@@ -188,6 +188,21 @@ def birthdays(day: int) -> int:
     return YEAR * (400 * era + year) + days - (365 * year + year // 4 - year // 100)
 
 
+def marches(first: int, last: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """``birthdays(day) - day`` for the days of an interval, as steps: the first day of each, and its values.
+
+    It grows by one on each 1 March but that of a leap year, before which a year had all of its 366 days.
+
+    >>> [dt.date.fromordinal(day).isoformat() for day in marches(737_425, 738_520)[0]]  # 2020 to 2022
+    ['2020-01-01', '2021-03-01', '2022-03-01']
+    """
+    ends = range(birthdays(first) // YEAR + 1, birthdays(last) // YEAR + 1)
+    begins = [365 * year + year // 4 - year // 100 + year // 400 - BEFORE for year in ends]
+    breaks = tuple(day for day in begins if birthdays(day) - day != birthdays(day - 1) - (day - 1))
+    least = birthdays(first) - first
+    return (first, *breaks), tuple(range(least, least + len(breaks) + 1))
+
+
 def years(birth: Grid, at: Grid) -> tuple[int, int]:
     """The least and the greatest age in whole years, negative before birth; both grids are of time."""
     ends = [(math.floor(at.low), math.floor(birth.high)), (math.floor(at.high), math.floor(birth.low))]

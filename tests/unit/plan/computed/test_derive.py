@@ -145,3 +145,26 @@ def test_arrays_and_calendars_agree() -> None:
     born = [dt.date(1900, 1, 1) + dt.timedelta(int(n)) for n in days]
     wanted = [at.year - one.year - ((at.month, at.day) < (one.month, one.day)) for one in born]
     assert [code - 1 for code in found.tolist()] == wanted
+
+
+@pytest.mark.parametrize("step", ["day", "hour"])
+@pytest.mark.parametrize("years", [0, 1, 6, 39, 41])
+def test_years_of_a_column_are_told_apart_in_either_way(years: int, step: str) -> None:
+    """By comparing where they are few, by dividing where they are many: the ages of the calendar, around each March."""
+    first, last, at = dt.date(2019, 2, 27), dt.date(2019 + years, 3, 2), dt.date(2071, 3, 1)
+    ends = (f"{first}", f"{last}") if step == "day" else (f"{first} 05:00", f"{last} 22:00", "hour")
+    column = pets.Date(*ends) if step == "day" else pets.DateTime(*ends)
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), {"id": pets.Identifier(), "x": column})})
+    question = pets.query("t").with_columns(age=col("x").age_at(str(at))).agg(n=pets.count())
+    made = make_plan(question, schema).made["age"]
+    marches = [
+        (dt.date(year, 3, 1) - first).days + near for year in range(2019, 2020 + years) for near in (-2, -1, 0, 1)
+    ]
+    codes = np.unique([0, *marches]) if step == "day" else np.arange(column.cells)[:: 1 if years < 7 else 5]
+    fields = {"x": column}
+    found = derived_code(made, fields, {"x": codes}.__getitem__, np.where, lambda code: np.asarray(code))
+    start = dt.datetime(2019, 2, 27, 0 if step == "day" else 5)
+    born = [start + dt.timedelta(**{f"{step}s": int(code)}) for code in codes]
+    rolled = [(3, 1) if (one.month, one.day) == (2, 29) else (one.month, one.day) for one in born]
+    wanted = [at.year - one.year - ((at.month, at.day) < day) for one, day in zip(born, rolled, strict=True)]
+    assert (found + made.recipe.least).tolist() == wanted

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pets.errors import QueryError
-from pets.plan.computed.intervals import Grid, as_day, as_number, birthdays, extreme, grid_of, instant, weighted, years
+from pets.plan.computed.intervals import (
+    Grid,
+    as_day,
+    as_number,
+    birthdays,
+    extreme,
+    grid_of,
+    instant,
+    marches,
+    weighted,
+    years,
+)
 from pets.schema.schema import Boolean, Category, Date, DateTime, Integer, Real
 
 SMALL = st.builds(
@@ -133,6 +144,17 @@ DAYS = st.one_of(
 @given(DAYS, DAYS)
 def test_an_age_is_the_number_of_birthdays(born: dt.date, at: dt.date) -> None:
     assert (birthdays(at.toordinal()) - birthdays(born.toordinal())) // 366 == _age(born, at)
+
+
+@settings(max_examples=120, deadline=None)
+@given(DAYS, st.integers(0, 16_000), st.floats(0, 1))
+def test_birthdays_of_an_interval_are_steps(start: dt.date, days: int, part: float) -> None:
+    first = start.toordinal()
+    begins, slots = marches(first, first + days)
+    assert begins[0] == first and list(begins) == sorted(set(begins)) and begins[-1] <= first + days
+    near = [one + more for one in begins[1:] for more in (-1, 0)]
+    for day in (first, first + int(part * days), first + days, *near):
+        assert day + slots[sum(one <= day for one in begins) - 1] == birthdays(day)
 
 
 def test_29_february_rolls_to_1_march() -> None:

@@ -68,7 +68,7 @@ DAYS = T.with_columns(
     age=col("born").age_at("2020-06-30"),
 )
 
-NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
+NUMBERS = ("last", "before", "low", "high", "days", "spells", "twice", "average", "age", "wait")
 NETWORK = pets.classifier("g", ["x", "h", "sex"], data=T.where(col("y") > -4), steps=6, hidden=(3,), clip=0.5)
 ODDS = pets.poisson("x", ["y", "g"], data=T.bound(rows=1))
 LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
@@ -145,7 +145,7 @@ QUERIES: dict[str, pets.Query] = {
     )
     .where(col("first").between("2020-01-01", "2020-12-31"))
     .group_by("sex", "many")
-    .agg(p=count(), **{name: pets.sum(name) for name in NUMBERS}),
+    .agg(p=count(), again=count(where=~col("then").is_null()), **{name: pets.sum(name) for name in NUMBERS}),
 }
 RATES = (
     T.group_by("sex", col("age").bins([0, 45, 120]))

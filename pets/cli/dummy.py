@@ -23,7 +23,7 @@ def dummy(
     rows: Annotated[int | None, typer.Option("--rows", help="Rows of each table of a schema (1000).")] = None,
     people: Annotated[int | None, typer.Option("--people", help="People of a pack (1000).")] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 0,
-    format: Annotated[str, typer.Option("--format", help="csv, parquet or duckdb.")] = "csv",
+    format: Annotated[str, typer.Option("--format", help="csv, parquet, duckdb, or fhir.")] = "csv",
     query: Annotated[
         str | None, typer.Option("--query", metavar="FILE", help="Make rows that meet this query's conditions.")
     ] = None,
@@ -53,6 +53,7 @@ def dummy(
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
     pets dummy nhs --products gdppr,medicines --people 5000 --out exercises
     pets dummy nhs --fault hard --fault duplicated-episodes=0.02 --out exercises --key trainer/key.csv
+    pets dummy nhs --products fhir --format fhir --people 1000 --out resources
     pets dummy eye_clinic/ --people 1000 --out invented
     """
     from pets.query_model.condition import read_query
@@ -87,15 +88,20 @@ def dummy(
     files = made.save(out, format, key=key)
     if format == "duckdb":
         print(f"{next(path for path in files if path.suffix == '.duckdb')}:")
-    for name, table in made.tables.items():
+    if format == "fhir":
+        for path in (path for path in files if path.suffix == ".ndjson"):
+            many = path.read_bytes().count(b"\n")
+            print(f"{path}: {many:,} invented resources")
+    for name, table in made.tables.items() if format != "fhir" else ():
         where = name if format == "duckdb" else out / f"{name}.{format}"
         print(f"{where}: {table.num_rows:,} invented rows")
     beside = [
         path.name
         for path in files
-        if path.parent == out and (path.suffix not in (f".{format}",) or path.stem == "data_dictionary")
+        if path.parent == out and (path.suffix not in (f".{format}", ".ndjson") or path.stem == "data_dictionary")
     ]
-    print(f"Beside them: {', '.join(beside)}. Every row is marked SYNTHETIC; no real person is in any.")
+    mark = "resource is tagged HTEST" if format == "fhir" else "row is marked SYNTHETIC"
+    print(f"Beside them: {', '.join(beside)}. Every {mark}; no real person is in any.")
     if key is not None:
         print(f"{key}: the key to the faults, which is not handed out.")
     elif made.answers is not None:

@@ -68,6 +68,7 @@ def _licences(pack: Pack) -> str:
         ["BNF classification", of("BNF"), f"{bsa}; codes of strengths are made up"],
         ["dm+d", "0", f"{bsa} and {trud}; vaccines alone have codes, of SNOMED CT"],
         ["OMOP", "6", "OHDSI (Athena); concepts of sexes, kinds of visits and of records, every other is 0"],
+        ["FHIR R4", "–", "HL7 International (CC0); codes of its own sets, and of the sources; units are of UCUM"],
         ["organisations, areas", "–", "made up: no trust, practice or area has these codes"],
     ]
     return """## Codes and their licences

@@ -77,8 +77,10 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
 
         ``format`` is ``"csv"`` or ``"parquet"`` (the same seed gives the same bytes), or ``"duckdb"`` (the same rows in
         the same order: ``rows_sha256`` of the manifest is a digest of them in every format). Every table gets a last
-        column ``SYNTHETIC``. Nothing is left half-written. The key to planted faults is written only where ``key``
-        names a file for it, which does not lie in the folder, and which its owner alone reads.
+        column ``SYNTHETIC``. ``"fhir"`` writes the tables of OMOP (``products=["fhir"]``) as resources of FHIR R4:
+        Patient, Encounter, Condition and Observation, a line each, all tagged as test data. Nothing is left
+        half-written. The key to planted faults is written only where ``key`` names a file for it, which does not lie in
+        the folder, and which its owner alone reads.
         """
         if key is not None:
             check_key(self.answers, key, folder)

@@ -1,4 +1,4 @@
-"""Invented tables in files: CSV, Parquet or one DuckDB file. Each says that it is synthetic; none is half-written."""
+"""Invented tables in files: CSV, Parquet, DuckDB or FHIR. Each says that it is synthetic; none is half-written."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pets.common.files import make_folder, only_owner_writes, replace_file, writ
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.numeric import Real
 from pets.schema.schema import Schema, Table
+from pets.synthetic.dummy_data import fhir
 from pets.synthetic.dummy_data.digest import rows_digest
 from pets.synthetic.dummy_data.manifest import MARK, MARKER
 
@@ -43,7 +44,7 @@ def write(dummy: Bundle, folder: str | Path, format: str = "csv") -> list[Path]:
     work = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target))
     try:
         WRITERS[format](dummy, work)
-        _beside(dummy, work)
+        _beside(dummy, work, _TAGGED if format == "fhir" else f"column {MARKER} = {MARK}")
         return _deliver(work, target)
     except OSError as error:
         raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
@@ -105,7 +106,7 @@ def write_key(answers: Any, key: str | Path) -> Path:
     return file
 
 
-def _beside(dummy: Bundle, work: Path) -> None:
+def _beside(dummy: Bundle, work: Path, marker: str) -> None:
     told = dummy.schema.to_file()
     if "/" in str(told.get("dummy", "")):  # a folder of this machine
         told.pop("dummy")
@@ -114,7 +115,7 @@ def _beside(dummy: Bundle, work: Path) -> None:
         _copy_csv(dummy.dictionary, work / DICTIONARY)
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(work.iterdir())}
     rows = {name: rows_digest(table) for name, table in dummy.tables.items()}
-    told = dummy.manifest | {"marker": f"column {MARKER} = {MARK}", "rows_sha256": rows, "sha256": files}
+    told = dummy.manifest | {"marker": marker, "rows_sha256": rows, "sha256": files}
     (work / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -196,4 +197,16 @@ def _duckdb(dummy: Bundle, work: Path) -> None:
             con.unregister("invented")
 
 
-WRITERS: dict[str, Callable[[Bundle, Path], None]] = {"csv": _csv, "parquet": _parquet, "duckdb": _duckdb}
+def _fhir(dummy: Bundle, work: Path) -> None:
+    for kind, lines in fhir.lines(dummy.tables):
+        with (work / f"{kind}.ndjson").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)
+
+
+_TAGGED = "tag HTEST (test health data) of every resource"
+WRITERS: dict[str, Callable[[Bundle, Path], None]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "duckdb": _duckdb,
+    "fhir": _fhir,
+}

@@ -111,7 +111,8 @@ class Making:
             (staged_name(place), one.form, tuple(map(str, one.files))) for place, one in enumerate(staged.values())
         ]
         plan = worker.Ranking(duckdb.__version__, groups, tuple(tables), noted, str(self._folder))
-        return lines(self._session.range(0, groups, 1, groups), worker.ranker(plan))
+        place = worker.kept(plan, f"{self._folder}.json")
+        return lines(self._session.range(0, groups, 1, groups), worker.ranker(place))
 
     def _sum(self, name: str, place: int = 0) -> int:
         """The sum, over all groups, of what they tell under a name; 0 where they tell nothing."""

@@ -106,9 +106,10 @@ class Stager:
             folder=str(folder),
             dealt=bool(kind),
         )
+        place = worker.kept(plan, f"{folder}.json")
         before = Standing.of(self._session, frame, label)
         try:
-            said = collected(lines(frame, worker.coder(plan)))
+            said = collected(lines(frame, worker.coder(place)))
         except Exception:
             before.check(self._session)
             raise

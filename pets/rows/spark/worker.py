@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pets.schema.cells import FLOAT_IDS, FLOAT_WHOLES
@@ -133,7 +135,7 @@ class Coding:
     """
 
     version: str
-    setup: tuple[str, ...]
+    setup: Sequence[str]
     sql: str
     marked: str
     fates: str
@@ -142,13 +144,17 @@ class Coding:
     dealt: bool
 
 
-def coder(coding: Coding) -> Batches:
-    """A function for ``mapInArrow``: a task's rows go into files, and it tells which, and counts of the rows."""
+def coder(path: str) -> Batches:
+    """A function for ``mapInArrow``: a task's rows go into files, and it tells which, and counts of the rows.
+
+    ``path`` is that of a :class:`Coding`, as :func:`kept` wrote it.
+    """
 
     def coded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
         from pyspark import TaskContext
 
+        coding = Coding(**_plan(path))
         task: Any = TaskContext.get()
         first = task.partitionId() << 33  # (of rows that are people of their own; no two tasks have one number)
         files: list[tuple[str, int]] = []
@@ -239,18 +245,42 @@ class Ranking:
 
     version: str
     groups: int
-    tables: tuple[tuple[str, str, tuple[str, ...]], ...]
-    steps: tuple[tuple[str, str], ...]
+    tables: Sequence[tuple[str, str, Sequence[str]]]
+    steps: Sequence[tuple[str, str]]
     folder: str
 
 
-def ranker(ranking: Ranking) -> Batches:
-    """A function for ``mapInArrow``: each number that it gets is a group, whose parts are written and counted."""
+def kept(plan: Coding | Ranking, path: str) -> str:
+    """Write a plan into the private folder; gives its path, which is all that Spark gets of it.
+
+    A plan holds keys, and what Spark is given goes over its network and onto the disks of its workers.
+    """
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(asdict(plan), file)
+    return path
+
+
+def _plan(path: str) -> dict[str, Any]:
+    """What :func:`kept` wrote."""
+    try:
+        return dict(json.loads(Path(path).read_text("utf-8")))
+    except FileNotFoundError:
+        pass
+    raise RuntimeError(NOT_THERE)
+
+
+def ranker(path: str) -> Batches:
+    """A function for ``mapInArrow``: each number that it gets is a group, whose parts are written and counted.
+
+    ``path`` is that of a :class:`Ranking`, as :func:`kept` wrote it.
+    """
 
     def ranked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
         from pyspark import TaskContext
 
+        ranking = Ranking(**_plan(path))
         task: Any = TaskContext.get()
         attempt = str(task.taskAttemptId())
         spill = f"{ranking.folder}/spill-{attempt}"

@@ -15,13 +15,14 @@ import pets
 from pets.errors import DataError
 from pets.plan.plan import make_plan
 from pets.rows.snapshot import Snapshot
-from pets.rows.spark import making, staged
+from pets.rows.spark import making, staged, worker
 from pets.rows.stored.store import Store
 from pets.rows.tabulate import tabulate
 from tests.sparks import spark
 from tests.unit.rows.test_snapshot import everything
 
 pytest.importorskip("pyspark", reason="the spark extra")
+from pyspark import cloudpickle
 
 KEY = 77
 COLUMNS: dict[str, Any] = {
@@ -199,8 +200,19 @@ def test_a_table_without_a_valid_row_has_a_part_without_rows(tmp_path: Path) -> 
 
 
 def test_how_people_are_dealt_out_is_told_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever knew the secret could choose ids that all fall into one group."""
-    where, salts = staged.bucket, []
+    """Whoever knew the secret could choose ids that all fall into one group. Nor has Spark the rank key: what it is
+    given lies on its workers' disks and goes over its network."""
+    key = 0x6B9D_0C4E_55A3_F217
+    where, salts, told = staged.bucket, list[int](), list[bytes]()
+    pickled = staged.lines
+
+    def lines(frame: Any, act: Any) -> Any:
+        cloudpickle.register_pickle_by_value(worker)
+        told.append(cloudpickle.dumps(act))
+        return pickled(frame, act)
+
+    monkeypatch.setattr(staged, "lines", lines)
+    monkeypatch.setattr(making, "lines", lines)
     monkeypatch.setattr(staged, "bucket", lambda salt: salts.append(salt) or where(salt))  # type: ignore[func-returns-value]
     kind = type(frame())
     plans: list[str] = []
@@ -211,9 +223,11 @@ def test_how_people_are_dealt_out_is_told_nowhere(tmp_path: Path, monkeypatch: p
         return taken(given)
 
     monkeypatch.setattr(kind, "collect", collect)
-    made(tmp_path / "s")
-    shown = " ".join([*plans, *map(str, everything(tmp_path / "s"))])
-    assert len(salts) == 1 and len(plans) > 1 and not any(f"{salt:x}" in shown or str(salt) in shown for salt in salts)
+    made(tmp_path / "s", key=key)
+    shown = " ".join([*plans, *map(str, everything(tmp_path / "s")), *map(str, told)])
+    secrets = [*salts, key]
+    assert len(salts) == 1 and len(plans) > 1 and len(told) == 2
+    assert not any(f"{one:x}" in shown or str(one) in shown for one in secrets)
 
 
 def test_too_many_people_are_refused_and_nothing_is_stored(tmp_path: Path) -> None:

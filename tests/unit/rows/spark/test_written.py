@@ -17,6 +17,7 @@ import pytest
 from pyspark import TaskContext
 
 import pets
+from pets.common.entropy import random_id
 from pets.errors import DataError
 from pets.rows.snapshot import Snapshot
 from pets.rows.spark import making, staged, worker
@@ -43,6 +44,14 @@ def coding(folder: Path, valid: str, sql: str = "FROM batch", *, dealt: bool = T
     )
 
 
+def coder(plan: worker.Coding) -> worker.Batches:
+    return worker.coder(worker.kept(plan, f"{plan.folder}-{random_id()}.json"))
+
+
+def ranker(plan: worker.Ranking) -> worker.Batches:
+    return worker.ranker(worker.kept(plan, f"{plan.folder}-{random_id()}.json"))
+
+
 def tried(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Tasks run here, as try ``number`` of the fifth task."""
     task = SimpleNamespace(taskAttemptId=lambda: number, partitionId=lambda: 5)
@@ -61,7 +70,7 @@ def test_rows_are_counted_as_they_are_coded_and_dealt_out(tmp_path: Path, monkey
     """Of two tries each has files of its own; of a task without rows there is none."""
     monkeypatch.setattr(worker, "AT_ONCE", 2)
     monkeypatch.setattr(worker, "RUN", 3)
-    act = worker.coder(coding(tmp_path, "SELECT x AS y, CAST(x % 1024 AS USMALLINT) AS bucket FROM coded WHERE x > 0"))
+    act = coder(coding(tmp_path, "SELECT x AS y, CAST(x % 1024 AS USMALLINT) AS bucket FROM coded WHERE x > 0"))
     names: set[str] = set()
     for number in range(2):
         tried(monkeypatch, number)
@@ -80,7 +89,7 @@ def test_rows_that_are_people_of_their_own_have_a_number_each(tmp_path: Path, mo
     monkeypatch.setattr(worker, "AT_ONCE", 2)
     tried(monkeypatch, 0)
     number = "getvariable('start') + row_number() OVER () - 1 AS person"
-    found = said(worker.coder(coding(tmp_path, f"SELECT {number}, x FROM coded", dealt=False)), *XS)
+    found = said(coder(coding(tmp_path, f"SELECT {number}, x FROM coded", dealt=False)), *XS)
     ((name, rows),) = found["files"]
     table = pq.read_table(tmp_path / name)
     assert rows == 6 and table["person"].to_pylist() == [(5 << 33) + place for place in range(6)]
@@ -94,7 +103,7 @@ def test_a_group_that_does_not_fit_into_memory_is_ranked_beside_it(
     monkeypatch.setattr(worker, "RUN", 100_000)
     tried(monkeypatch, 7)
     rows = 1_000_000
-    act = worker.coder(coding(tmp_path, "SELECT x AS pid, x % 1024 AS bucket FROM coded"))
+    act = coder(coding(tmp_path, "SELECT x AS pid, x % 1024 AS bucket FROM coded"))
     batches = [pa.record_batch({"x": [1] * 100_000}) for _ in range(rows // 100_000)]
     files = [str(tmp_path / name) for name, _ in said(act, *batches)["files"]]
     placed = "SELECT row_number() OVER (PARTITION BY pid ORDER BY hash(rowid)) AS n FROM staged_0"
@@ -108,17 +117,20 @@ def test_a_group_that_does_not_fit_into_memory_is_ranked_beside_it(
         ),
         str(tmp_path),
     )
-    found = said(worker.ranker(ranking), pa.record_batch({"id": [0]}))
+    found = said(ranker(ranking), pa.record_batch({"id": [0]}))
     assert found["sum"] == [[rows, rows, rows]] and found["try"] == "7-0"
     assert {path.name for path in tmp_path.iterdir()} == {Path(file).name for file in files}
 
 
-def test_what_another_worker_wrote_and_is_not_there_is_no_error_of_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_worker_wrote_and_is_not_there_is_no_error_of_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried(monkeypatch, 0)
-    ranking = worker.Ranking(duckdb.__version__, 1, (("staged_0", "pid BIGINT", ("/none/such",)),), (), "/none")
-    with pytest.raises(RuntimeError, match=worker.NOT_THERE) as error:
-        said(worker.ranker(ranking), pa.record_batch({"id": [0]}))
-    assert re.search(NOT_ALL, str(making.told(error.value, "the data")))
+    ranking = worker.Ranking(duckdb.__version__, 1, (("staged_0", "pid BIGINT", ("/none/such",)),), (), str(tmp_path))
+    for act in (ranker(ranking), worker.ranker(str(tmp_path / "none"))):
+        with pytest.raises(RuntimeError, match=worker.NOT_THERE) as error:
+            said(act, pa.record_batch({"id": [0]}))
+        assert re.search(NOT_ALL, str(making.told(error.value, "the data")))
 
 
 def test_what_a_worker_logs_of_an_error_is_not_what_the_engine_says_of_it(
@@ -127,9 +139,9 @@ def test_what_a_worker_logs_of_an_error_is_not_what_the_engine_says_of_it(
     """DuckDB quotes the cell, and the statement, which holds a key."""
     tried(monkeypatch, 0)
     for act, batch in (
-        (worker.coder(coding(tmp_path, "FROM coded", "SELECT CAST('canary-' || x AS INTEGER) AS x FROM batch")), XS[0]),
+        (coder(coding(tmp_path, "FROM coded", "SELECT CAST('canary-' || x AS INTEGER) AS x FROM batch")), XS[0]),
         (
-            worker.ranker(worker.Ranking(duckdb.__version__, 1, (), (("", "SELECT canary-7"),), str(tmp_path))),
+            ranker(worker.Ranking(duckdb.__version__, 1, (), (("", "SELECT canary-7"),), str(tmp_path))),
             pa.record_batch({"id": [0]}),
         ),
     ):
@@ -150,7 +162,7 @@ def test_a_text_that_is_not_utf8_is_one_cells_trouble(
     monkeypatch.setattr(worker, "AT_ONCE", 1)
     tried(monkeypatch, 0)
     chosen = "SELECT upper(x) AS y, n AS x FROM batch"
-    found = said(worker.coder(coding(tmp_path, "FROM coded", chosen, dealt=False)), batch)
+    found = said(coder(coding(tmp_path, "FROM coded", chosen, dealt=False)), batch)
     assert pq.read_table(tmp_path / found["files"][0][0])["y"].to_pylist() == ["A", None, None, "Ü"]
 
 

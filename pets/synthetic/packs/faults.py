@@ -83,13 +83,17 @@ def _is_share(given: Any) -> bool:
 def plant(
     pack: Pack, tables: Mapping[str, Any], seed: int, faults: Iterable[Fault] | None = None
 ) -> tuple[dict[str, Any], Any]:
-    """The tables with faults planted (left out: all), and the key to them: one line a changed value or added row."""
+    """The tables with faults planted (left out: all), and the key to them: one line a changed value or added row.
+
+    Where a copy of a row lies is drawn, anywhere below it: nobody finds all copies at the end of a table.
+    """
     import pyarrow as pa
 
     out, answers = dict(tables), list[dict[str, Any]]()
     whole = Tables(pack, tables)
     used = {name: np.zeros(table.num_rows, dtype=bool) for name, table in tables.items()}
-    # copies are added below the others, so that the numbers of the rows above stay what they were
+    sources: dict[str, list[int]] = {}
+    # copies are added last and below the others: until then the numbers of rows stay what they were
     for fault in sorted(pack.faults if faults is None else faults, key=lambda fault: fault.kind == "repeat"):
         random = stream(seed, pack.name, "fault", fault.name)
         free = whole.matching(fault.table, fault.where) & ~used[fault.table][: tables[fault.table].num_rows]
@@ -104,6 +108,11 @@ def plant(
         done, told = KINDS[fault.kind](out, fault, rows, random, pack)
         out[fault.table] = done
         answers += told
+        if fault.kind == "repeat":
+            sources.setdefault(fault.table, []).extend(rows)
+    for name, several in sources.items():
+        lines = [line for line in answers if line["table"] == name]
+        out[name] = _among(out[name], np.array(several), stream(seed, pack.name, "copies", name), lines)
     answers.sort(key=lambda line: (line["table"], line["row"], line["column"]))
     names = ("fault", "table", "row", "column", "was", "now", "check", "lesson")
     return out, pa.table({name: pa.array([line[name] for line in answers]) for name in names})
@@ -163,10 +172,25 @@ def _repeat(tables: Mapping[str, Any], fault: Fault, rows: Rows, random: np.rand
     import pyarrow as pa
 
     table = tables[fault.table]
-    told = [
-        _line(fault, table.num_rows + i, "(whole row)", "", f"a copy of row {row + 1}") for i, row in enumerate(rows)
-    ]
+    told = [_line(fault, table.num_rows + i, "(whole row)", "", "") for i in range(len(rows))]  # (of which: _among)
     return pa.concat_tables([table, table.take(rows)]), told
+
+
+def _among(table: Any, sources: Rows, random: np.random.Generator, lines: Iterable[dict[str, Any]]) -> Any:
+    """A table whose last rows, copies of ``sources``, have each moved to a place below the row that they repeat.
+
+    ``lines`` are those of the key about this table: they move, too.
+    """
+    first = table.num_rows - len(sources)
+    below = random.integers(sources, first)  # the row behind which a copy stands
+    order = np.lexsort((np.arange(table.num_rows), np.concatenate([np.arange(first), below])))
+    place = np.argsort(order)
+    for line in lines:
+        row = line["row"] - 1
+        line["row"] = int(place[row]) + 1
+        if row >= first:
+            line["now"] = f"a copy of row {place[sources[row - first]] + 1}"
+    return table.take(order)
 
 
 def _later(tables: Mapping[str, Any], fault: Fault, rows: Rows, random: np.random.Generator, pack: Pack) -> Planted:

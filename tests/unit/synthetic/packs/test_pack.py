@@ -254,13 +254,21 @@ def test_nothing_but_what_the_key_says_is_changed(world: Dummy, faulty: Dummy) -
     for name in world:
         before, after = world[name].astype(str), faulty[name].astype(str)
         mine = key[(key.table == name) & (key.column != "(whole row)")]
-        changed = np.argwhere(before.to_numpy() != after.to_numpy()[: len(before)])
-        told = {(row - 1, before.columns.get_loc(column)) for row, column in zip(mine.row, mine.column, strict=True)}
-        assert {tuple(place) for place in changed.tolist()} == told, name
         copies = key[(key.table == name) & (key.column == "(whole row)")]
-        assert len(after) == len(before) + len(copies)
+        kept = after.drop(index=copies.row - 1)  # what is left stands in its order
+        assert len(kept) == len(before)
+        changed = np.argwhere(before.to_numpy() != kept.to_numpy())
+        told = {
+            (kept.index.get_loc(row - 1), before.columns.get_loc(column))
+            for row, column in zip(mine.row, mine.column, strict=True)
+        }
+        assert {tuple(place) for place in changed.tolist()} == told, name
         for row, now in zip(copies.row, copies.now, strict=True):
-            assert after.iloc[row - 1].equals(after.iloc[int(now.rsplit(" ", 1)[1]) - 1].rename(row - 1))
+            source = int(now.rsplit(" ", 1)[1])
+            assert source < row and after.iloc[row - 1].equals(after.iloc[source - 1].rename(row - 1))
+        if len(copies):  # where they are is not to be guessed
+            assert set(copies.row) != set(range(len(before) + 1, len(after) + 1))
+            assert np.ptp(copies.row) > 3 * len(copies)
     swap = key[key.fault == "episode-ends-before-it-begins"].iloc[0]
     assert str(faulty["apc"].loc[swap.row - 1, swap.column])[:10] == swap.now != swap.was
     assert all(key.lesson.str.len() > 40)

@@ -24,7 +24,7 @@ SAVED = {
         "a network of several sites",
     ),
     "release": ("pets.release.release", "Release", "a release"),
-    "quiz": ("pets.synthetic.quiz.quiz", "Quiz", "a quiz"),
+    "quiz": ("pets.service.client.lessons.quiz", "LessonQuiz", "a quiz"),  # where it is marked may be a service
 }
 """By the name in its form: where what is saved is read, and what it is called, with its article."""
 

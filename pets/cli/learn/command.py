@@ -67,9 +67,10 @@ def check(
     \b
     pets learn check lesson
     """
+    from pets.service.client.lessons.quiz import LessonQuiz
     from pets.synthetic.lessons.marking import check as checked
 
-    quiz, marks = checked(folder)
+    quiz, marks = checked(folder, LessonQuiz.load)
     for one in marks:
         print(one)
     print(quiz)
@@ -104,13 +105,20 @@ def prepare(
     offline: Annotated[
         bool, typer.Option("--offline", help="Students' quizzes mark by themselves; that only deters from looking.")
     ] = False,
+    service: Annotated[
+        str | None,
+        typer.Option("--service", metavar="URL", help="Where pets learn serve will mark; each student has a token."),
+    ] = None,
 ) -> None:
     """For trainers: a lesson for a class, each student with rows of their own.
 
     \b
     pets learn secret trainer.secret
     pets learn prepare find_the_faults --class class.csv --secret trainer.secret --out handout --key trainer
+    pets learn prepare find_the_faults --class class.csv --secret trainer.secret --out handout --key trainer \\
+        --service http://localhost:8480
     """
+    from pets.service.client.lessons.quiz import checked_address
     from pets.synthetic.lessons.lesson import load_lesson
     from pets.synthetic.lessons.making import INSTRUCTOR, students_of
     from pets.synthetic.lessons.making import prepare as prepared
@@ -118,13 +126,57 @@ def prepare(
     from pets.synthetic.quiz.secret import Secret
 
     names, held = students_of(students), Secret.read(secret)
-    known = load_lesson(lesson)
-    made = prepared(known, names, held, out, key, language=language, offline=offline, progress=True)
+    known, at = load_lesson(lesson), None if service is None else checked_address(service)
+    made = prepared(known, names, held, out, key, language=language, offline=offline, service=at, progress=True)
     print(f"{out}: {len(made)} folders to hand out, such as {made[0]}.")
     print(f"{key}: the answers, and in {key / INSTRUCTOR} a copy with solutions. Hand it to nobody.")
     if offline:
         print(f"quiz.json of each student: {ONLY_DETERS}")
+    if at is not None:
+        print(f"While they learn: pets learn serve --key {key}, so that it answers at {at}")
     print(f"When they are back: pets learn mark {out} --key {key} --out sheet.html")
+
+
+@verb(learn_app)
+def serve(
+    key: Annotated[
+        list[Path], typer.Option("--key", metavar="FOLDER", help="The trainer's folder; may be given for several.")
+    ],
+    host: Annotated[
+        str, typer.Option("--host", help="Where to listen: this machine alone, unless said.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 8480,
+) -> None:
+    """For trainers: mark a class while it learns, until Ctrl-C: scores in quarters and hints, for a few attempts each.
+
+    Answers stay here. Each attempt is logged in the trainer's folder, and pets learn mark reads it there.
+
+    \b
+    pets learn serve --key trainer
+    pets learn serve --key faults_trainer --key crisis_trainer --port 8480
+    """
+    from pets.errors import missing_extra
+    from pets.synthetic.lessons.desk import Desk
+
+    try:
+        from pets.service.http.marking.app import create_marking_app
+        from pets.service.http.serving import listening, serve
+    except ModuleNotFoundError:
+        raise missing_extra("the marking service", "service") from None
+    sock = listening(host, port)
+    desk = Desk(key)
+    shown, at = sock.getsockname()[:2]
+
+    def ready() -> None:
+        for title, many in desk.classes.items():
+            print(f"Marking {title!r} for {many} {'student' if many == 1 else 'students'}.")
+        print(f"Serving at http://{f'[{shown}]' if ':' in shown else shown}:{at}. Stop with Ctrl-C.", flush=True)
+
+    try:
+        serve(create_marking_app(desk), sock, ready)
+    finally:
+        desk.close()
+    print("Stopped.")
 
 
 @verb(learn_app)

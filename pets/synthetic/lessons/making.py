@@ -16,12 +16,13 @@ from pets.errors import UserError, shown
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.lessons.changes import changed
+from pets.synthetic.lessons.desk import token_of, write_tokens
 from pets.synthetic.lessons.lesson import STAYS, Lesson
 from pets.synthetic.lessons.source import LANGUAGES, written
 from pets.synthetic.linked import linked
 from pets.synthetic.packs.pack import load_pack
 from pets.synthetic.quiz.key import PlainKey
-from pets.synthetic.quiz.quiz import Quiz
+from pets.synthetic.quiz.quiz import Place, Quiz
 from pets.synthetic.quiz.secret import Secret
 from pets.synthetic.quiz.task import MANY
 from pets.synthetic.stays import invent_stays, stays_schema
@@ -157,11 +158,13 @@ def hand_out(
     language: str = "python",
     offline: bool = False,
     solutions: bool = False,
+    service: str | None = None,
 ) -> Quiz:
     """Write one folder: rows, notebook or script, and the quiz without its answers. Gives the quiz with them.
 
-    With ``offline`` the quiz holds slow hashes of the answers, which mark without a trainer and only deter. With
-    ``solutions`` it is the instructor's: solutions in the notebook, answers in the quiz.
+    With ``offline`` the quiz holds slow hashes of the answers, which mark without a trainer and only deter. With the
+    address of a ``service`` it says where answers are marked, and has the student's token. With ``solutions`` it is the
+    instructor's: solutions in the notebook, answers in the quiz.
 
     Raises :class:`UserError` for a folder that is not empty, or cannot be written.
     """
@@ -177,7 +180,8 @@ def hand_out(
     with writing("the lesson", str(folder), "lesson"):
         text = written(every, language, solutions=solutions)
         replace_file(folder / LANGUAGES[language][0], text.encode("utf-8"))
-        told = quiz.to_file(salt, answers=solutions)
+        place = None if service is None else Place(service, token_of(own_secret(lesson, secret, student)))
+        told = quiz.to_file(salt, answers=solutions, place=place)
         replace_file(folder / QUIZ, told.encode("utf-8"), owner_only=solutions)
     return quiz
 
@@ -191,13 +195,18 @@ def prepare(
     *,
     language: str = "python",
     offline: bool = False,
+    service: str | None = None,
     progress: bool = False,
 ) -> list[Path]:
     """A folder for each student in ``out``, and in ``key`` what is the trainer's: the answers, and a worked copy.
 
+    With the address of a ``service`` (``pets learn serve``) each student has a token for it, and ``key`` their hashes.
+
     Raises :class:`UserError` where one of the two folders lies in the other, or something is there already.
     """
     names = checked_names(students)
+    if offline and service is not None:
+        raise UserError("a service marks, and a quiz that marks offline would tell its answers; leave one of them out")
     outside, inside = out.resolve(), key.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise UserError(
@@ -209,11 +218,13 @@ def prepare(
         hand_out(lesson, key / INSTRUCTOR, secret, INSTRUCTOR, language=language, solutions=True)
         moved.update()
         for name in names:
-            quiz = hand_out(lesson, out / name, secret, name, language=language, offline=offline)
+            quiz = hand_out(lesson, out / name, secret, name, language=language, offline=offline, service=service)
             with writing("the answers", str(key), "trainer"):
                 replace_file(key / f"{name}.json", quiz.to_file(answers=True).encode("utf-8"), owner_only=True)
             made.append(out / name)
             moved.update()
+    if service is not None:
+        write_tokens(key, {name: token_of(own_secret(lesson, secret, name)) for name in names})
     if lesson.rubric:
         _rubric(lesson, names, secret, key)
     return made

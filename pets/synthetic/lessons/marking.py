@@ -4,34 +4,50 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from pets.common import html_table
+from pets.common.codec import digest
 from pets.common.csv_cell import no_formula
 from pets.common.files import reading, replace_file, writing
 from pets.errors import UserError
+from pets.synthetic.lessons.attempts import Attempt, read_attempts
 from pets.synthetic.lessons.making import QUIZ, RUBRIC
-from pets.synthetic.quiz.quiz import ANSWERS, Mark, Quiz, read_answer
+from pets.synthetic.quiz.folder import ANSWERS, read_answer
+from pets.synthetic.quiz.quiz import Mark, Quiz, hint_of
 
-_HEAD = ("student", "task", "score", "attempts", "note")
+_HEAD = ("student", "task", "score", "first", "attempts", "counted by", "note")
+SERVICE, FOLDER = "service", "folder"
+"""Who counted attempts: the trainer's service, or the student's own folder, which says what the student lets it say."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One task of one student; ``attempts`` as the student's own folder says."""
+    """One task of one student.
+
+    Attributes:
+        score: of the answer that counts, from 0 to 100.
+        attempts: answers that differ.
+        note: a hint that would help, or why there is no score.
+        counted_by: ``service``, ``folder``, or empty where there was nothing to count.
+        first: the score of the first attempt, which a service alone knows.
+    """
 
     student: str
     task: str
     score: int
     attempts: int
     note: str
+    counted_by: str = ""
+    first: int | None = None
 
-    def cells(self) -> tuple[str, str, str, str, str]:
+    def cells(self) -> tuple[str, ...]:
         """As texts."""
-        return self.student, self.task, str(self.score), str(self.attempts), self.note
+        first = "" if self.first is None else str(self.first)
+        return self.student, self.task, str(self.score), first, str(self.attempts), self.counted_by, self.note
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,7 @@ class Sheet:
         totals = [(student, f"{score} %") for student, score in self.totals().items()]
         body = html_table.block(
             html_table.table(f"{self.title}: {len(totals)} students", ("student", "score"), totals, numbers=(1,)),
-            html_table.table("Every task", _HEAD, (line.cells() for line in self.lines), numbers=(2, 3)),
+            html_table.table("Every task", _HEAD, (line.cells() for line in self.lines), numbers=(2, 3, 4)),
         )
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         head += f"<title>{escape(self.title)}</title>"
@@ -77,12 +93,15 @@ class Sheet:
         return path
 
 
-def check(folder: Path) -> tuple[Quiz, list[Mark]]:
+def check(folder: Path, load: Callable[[Path], Quiz] = Quiz.load) -> tuple[Quiz, list[Mark]]:
     """Mark what lies in a lesson's folder with what its quiz knows; what R and SQL wrote, too.
+
+    Args:
+        load: how its quiz is loaded; one that is marked by a service is not loaded here.
 
     Raises :class:`UserError` for a folder that is no lesson's, and for a file that holds no answer to its task.
     """
-    quiz = Quiz.load(folder / QUIZ)
+    quiz = load(folder / QUIZ)
     return quiz, [quiz.answer(path.stem, _fitting(quiz, path)) for path in _handed(folder) if path.stem in quiz]
 
 
@@ -101,17 +120,19 @@ def mark(handed_in: Path, key: Path) -> Sheet:
     Points that the trainer filled into ``rubric.csv`` are lines of their own; what is blank there is left out.
 
     A student is who the folder is called after. What cannot be read is 0, with a note, and stops nobody else's marking.
+    Where a service marked, its log counts the attempts, and stands in for an answer that was not handed in.
 
     Raises :class:`UserError` where there are no keys.
     """
     keys = sorted(key.glob("*.json")) if key.is_dir() else []
     if not keys:
         raise UserError(f"there are no answers in {str(key)!r}; give the folder that pets learn prepare --key wrote")
-    lines, title, points = list[Line](), "", _points(key / RUBRIC)
+    lines, title, points, log = list[Line](), "", _points(key / RUBRIC), read_attempts(key)
     for file in keys:
-        truth = Quiz.read(file.read_text("utf-8"), str(file), coarse=1)
+        truth = Quiz.read(file.read_text("utf-8"), str(file))
         title = truth.title
-        lines += _lines(file.stem, handed_in / file.stem, truth)
+        served = {task: log.get((file.stem, task), []) for task in truth}
+        lines += _lines(file.stem, handed_in / file.stem, truth, served)
         lines += points.get(file.stem, ())
     return Sheet(title, tuple(lines))
 
@@ -137,24 +158,38 @@ def _points(file: Path) -> dict[str, list[Line]]:
     return out
 
 
-def _lines(student: str, folder: Path, truth: Quiz) -> Iterator[Line]:
+def _lines(student: str, folder: Path, truth: Quiz, served: dict[str, list[Attempt]]) -> Iterator[Line]:
+    if folder.is_symlink() or (folder / ANSWERS).is_symlink():
+        folder = folder / "a link, which is not followed"
     try:
         own = Quiz.load(folder / QUIZ)
     except UserError:
         own = None
-    for name in truth:
-        attempts, path = own.attempts(name) if own is not None and name in own else 0, folder / ANSWERS / f"{name}.csv"
-        if not path.is_file():
-            yield Line(student, name, 0, attempts, "nothing handed in")
+    for name, task in truth.items():
+        parts, note = _parts(truth, name, folder / ANSWERS / f"{name}.csv")
+        log = served[name]
+        if log:
+            seen = {one.digest: one.score for one in log}
+            last = frozenset(log[-1].answer) if parts is None else parts
+            attempts = len(log) + (digest(sorted(last)) not in seen)
+            parts, by, first = last, SERVICE, log[0].score
+        else:
+            attempts = 0 if own is None or name not in own else own.attempts(name)
+            if parts is not None:
+                attempts = max(1, own.tried(name, parts) if own is not None and name in own else 1)
+            by, first = FOLDER if attempts else "", None
+        if parts is None:
+            yield Line(student, name, 0, attempts, note, by, first)
             continue
-        try:
-            marked = truth.answer(name, _fitting(truth, path))
-        except UserError:
-            yield Line(student, name, 0, attempts, "what was handed in is no answer to this task")
-            continue
-        if marked.score is None:
-            yield Line(student, name, 0, attempts, "nothing handed in")
-            continue
-        hints = truth[name].hints
-        hint = hints[min(max(attempts, 1), len(hints)) - 1] if hints and marked.score < 100 else ""
-        yield Line(student, name, marked.score, max(attempts, 1), hint)
+        score = truth.exactly(name, parts)
+        yield Line(student, name, score, attempts, hint_of(task, attempts) if score < 100 else "", by, first)
+
+
+def _parts(truth: Quiz, name: str, path: Path) -> tuple[frozenset[str] | None, str]:
+    """What was handed in, or a note on why that is nothing."""
+    if not path.is_symlink() and not path.exists():
+        return None, "nothing handed in"
+    try:
+        return truth[name].parts(_fitting(truth, path)) or None, "nothing handed in"
+    except UserError:
+        return None, "what was handed in is no answer to this task"

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pets.common import html_table
-from pets.common.codec import digest
-from pets.common.files import make_folder, reading, replace_file, writing
+from pets.common.files import reading
 from pets.errors import UserError, did_you_mean, shown
+from pets.synthetic.quiz.folder import Tries, keep_answer, keep_progress, read_progress, text_of
 from pets.synthetic.quiz.key import ONLY_DETERS, Key, PlainKey, SlowKey, read_key
 from pets.synthetic.quiz.task import Task
 
 COARSE = 25
 """Students are told quarters: the score of one row alone would tell whether it is of the answer."""
 
-ANSWERS, PROGRESS = "answers", "progress.json"
 KIND, VERSION = "quiz", 1
 """What ``pets.load`` knows its file by."""
 
@@ -46,6 +44,28 @@ class Mark:
     __repr__ = __str__
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where answers are marked: the address of a trainer's service, and the token of one student."""
+
+    address: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"<answers are marked at {self.address}>"
+
+    def to_json(self) -> dict[str, str]:
+        """For the student's file."""
+        return {"address": self.address, "token": self.token}
+
+
+class Marker(Protocol):
+    """What marks elsewhere."""
+
+    def mark(self, task: Task, parts: frozenset[str]) -> Mark:
+        """The mark of an answer; its score is ``None`` where none is told."""
+
+
 class Quiz(Mapping[str, Task]):
     """Tasks by name; ``quiz.answer("counted-twice", [3, 17])`` marks an answer.
 
@@ -55,6 +75,7 @@ class Quiz(Mapping[str, Task]):
         title: what it is about.
         folder: where answers and progress are kept; left out, in memory.
         coarse: the steps of the score, in percent.
+        place: the service at which answers are marked, where there is one; :meth:`marked_by` then marks there.
     """
 
     def __init__(
@@ -66,12 +87,14 @@ class Quiz(Mapping[str, Task]):
         *,
         coarse: int = COARSE,
         student: str = "",
+        place: Place | None = None,
     ) -> None:
         self._tasks = {task.name: task for task in tasks}
         self._keys = {name: key for name, key in keys.items() if name in self._tasks}
         self._folder, self._coarse = folder, coarse
-        self.title, self.student = title, student
-        self._progress: dict[str, dict[str, Any]] = {} if folder is None else _progress(folder)
+        self.title, self.student, self.place = title, student, place
+        self._marker: Marker | None = None
+        self._progress: dict[str, Tries] = {} if folder is None else read_progress(folder)
 
     def __getitem__(self, name: str) -> Task:
         if not isinstance(name, str) or name not in self._tasks:
@@ -91,12 +114,13 @@ class Quiz(Mapping[str, Task]):
     def load(cls, path: str | Path = "quiz.json") -> Quiz:
         """The quiz of a lesson's folder: answers are kept beside it, and marked where the file can.
 
+        What is marked by a service is noted alone here; ``pets.load`` asks the service.
+
         Raises :class:`UserError` for a file that is none.
         """
         with reading("the quiz", path, "quiz.json"):
             file = Path(path)
-            text = file.read_text("utf-8")
-        return cls.read(text, str(path), file.parent)
+        return cls.read(text_of(file, "the quiz"), str(path), file.parent)
 
     @classmethod
     def read(cls, text: str, name: str, folder: Path | None = None, *, coarse: int = COARSE) -> Quiz:
@@ -110,15 +134,21 @@ class Quiz(Mapping[str, Task]):
                 for one in told["tasks"]
             ]
             keys = {one["name"]: key for one in told["tasks"] if (key := read_key(one)) is not None}
-            return cls(tasks, keys, str(told["title"]), folder, coarse=coarse, student=str(told["student"]))
-        except (ValueError, LookupError, TypeError, AttributeError):
+            at, title, student = told.get("service"), str(told["title"]), str(told["student"])
+            place = None if at is None else Place(_plain(at["address"]), _plain(at["token"]))
+            return cls(tasks, keys, title, folder, coarse=coarse, student=student, place=place)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise UserError(f"the file {shown(name)} is no quiz; give the quiz.json of a lesson's folder") from None
 
-    def to_file(self, salt: bytes | None = None, *, answers: bool = False) -> str:
-        """The text of a file: with the ``answers`` for the trainer, with hashes of them under a ``salt``, or bare."""
-        told = []
+    def to_file(self, salt: bytes | None = None, *, answers: bool = False, place: Place | None = None) -> str:
+        """The text of a file: with the ``answers`` for the trainer, with hashes of them under a ``salt``, or bare.
+
+        Hints, and what is learnt from each task, are in no file that cannot mark: they come from the trainer, or from
+        the service at a ``place``.
+        """
+        told, marks = [], answers or salt is not None
         for name, task in self._tasks.items():
-            key, one = self._keys.get(name), task.to_json()
+            key, one = self._keys.get(name), (task if marks else replace(task, hints=(), lesson="")).to_json()
             if isinstance(key, PlainKey) and answers:
                 one |= key.to_json()
             elif isinstance(key, PlainKey) and salt is not None:
@@ -132,7 +162,7 @@ class Quiz(Mapping[str, Task]):
             "title": self.title,
             "student": self.student,
             "tasks": told,
-        }
+        } | ({} if place is None else {"service": place.to_json()})
         return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
     def answer(self, task: str, answer: object) -> Mark:
@@ -143,19 +173,41 @@ class Quiz(Mapping[str, Task]):
         asked = self[task]
         parts = asked.parts(answer)
         if not parts:
-            return Mark(task, self._score(task), self.attempts(task), "not answered yet")
-        before = self._progress.get(task, {"attempts": 0, "last": ""})
-        told = digest(sorted(parts))
-        attempts = int(before["attempts"]) + (told != before["last"])
-        key, score = self._keys.get(task), None
-        if key is not None:
-            score = _scored(*key.compare(asked, parts), self._coarse)
-        self._keep(task, parts, {"attempts": attempts, "last": told, "score": score})
-        return Mark(task, score, attempts, _sentence(asked, score, attempts))
+            return Mark(task, self._score(task), self.attempts(task), NOT_YET)
+        tries = self._tries(task).and_one(parts)
+        if self._marker is not None:
+            self._keep(task, parts, replace(tries, score=None))  # before it is sent: nothing is lost on its way
+            mark = self._marker.mark(asked, parts)
+            self._keep(task, parts, replace(tries, attempts=mark.attempts or tries.attempts, score=mark.score))
+            return mark
+        score = None if task not in self._keys else self.exactly(task, parts) // self._coarse * self._coarse
+        self._keep(task, parts, replace(tries, score=score))
+        return Mark(task, score, tries.attempts, sentence(asked, score, tries.attempts))
+
+    def exactly(self, task: str, parts: frozenset[str]) -> int:
+        """The score of an answer's parts to a percent, which no student is told; it is no attempt.
+
+        Raises :class:`UserError` for a task whose answer is not known here.
+        """
+        if (key := self._keys.get(task)) is None:
+            raise UserError(f"the answer to {task!r} is not known here; take the trainer's own file")
+        return scored(*key.compare(self[task], parts))
+
+    def marked_by(self, marker: Marker) -> Quiz:
+        """The same quiz, whose answers somebody else marks."""
+        self._marker = marker
+        return self
+
+    def tried(self, task: str, parts: frozenset[str]) -> int:
+        """How many answers there were to a task with this one, be it among them or not."""
+        return self._tries(task).and_one(parts).attempts
 
     def attempts(self, task: str) -> int:
         """How many answers there were to a task."""
-        return int(self._progress.get(task, {}).get("attempts", 0))
+        return self._tries(task).attempts
+
+    def _tries(self, task: str) -> Tries:
+        return self._progress.get(task, Tries())
 
     @property
     def score(self) -> int:
@@ -164,8 +216,7 @@ class Quiz(Mapping[str, Task]):
         return sum(scores) // len(scores) if scores else 0
 
     def _score(self, task: str) -> int | None:
-        found = self._progress.get(task, {}).get("score")
-        return None if found is None else int(found)
+        return self._tries(task).score
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Each task with its score and its attempts, as texts."""
@@ -178,66 +229,58 @@ class Quiz(Mapping[str, Task]):
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {score}, attempts {attempts}" for name, score, attempts in self.rows()]
-        return "\n".join([f"<Quiz {self.title}: {self.score} % of {len(self)} tasks>", *lines])
+        return "\n".join([f"<Quiz {self.title}: {self.stand}>", *lines])
+
+    @property
+    def stand(self) -> str:
+        """How far one is: the score, or where nothing is marked here, how many tasks have an answer."""
+        if self._keys or self._marker is not None or any(one.score is not None for one in self._progress.values()):
+            return f"{self.score} % of {len(self)} tasks"
+        return f"{sum(self.attempts(name) > 0 for name in self)} of {len(self)} tasks answered; your trainer marks them"
 
     def _repr_html_(self) -> str:
         return html_table.block(
-            html_table.table(
-                f"{self.title}: {self.score} %", ("task", "score", "attempts"), self.rows(), numbers=(1, 2)
-            )
+            html_table.table(f"{self.title}: {self.stand}", ("task", "score", "attempts"), self.rows(), numbers=(1, 2))
         )
 
-    def _keep(self, task: str, parts: frozenset[str], told: dict[str, Any]) -> None:
+    def _keep(self, task: str, parts: frozenset[str], told: Tries) -> None:
         self._progress[task] = told
-        if self._folder is None:
-            return
-        with writing("your answers", str(self._folder), "lesson"):
-            make_folder(self._folder / ANSWERS)
-            order = sorted(parts, key=lambda part: (len(part), part))
-            lines = "".join(f"{_cell(part)}\n" for part in ["answer", *order])
-            replace_file(self._folder / ANSWERS / f"{task}.csv", lines.encode("utf-8"))
-            replace_file(self._folder / PROGRESS, (json.dumps(self._progress, indent=1) + "\n").encode("utf-8"))
+        if self._folder is not None:
+            keep_answer(self._folder, task, parts)
+            keep_progress(self._folder, self._progress)
 
 
-def _cell(part: str) -> str:
-    return '"' + part.replace('"', '""') + '"' if set(part) & set(',"\n\r') else part
+NOT_YET = "not answered yet"
 
 
-def read_answer(path: Path) -> list[str]:
-    """The parts of an answer in a file: the first column, below its head. R and SQL write it as well.
-
-    Raises :class:`UserError` for a file that cannot be read.
-    """
-    with reading("the answer", path, "answers/counted-twice.csv"):
-        text = path.read_text("utf-8-sig")
-    lines = [line for line in csv.reader(text.splitlines()) if line and line[0].strip()]
-    return [line[0].strip() for line in lines[1:]]
+def _plain(text: object) -> str:
+    if not isinstance(text, str) or not 0 < len(text) <= 500:
+        raise ValueError
+    return text
 
 
-def _progress(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is known of earlier attempts; a file that is torn or edited counts as none."""
-    try:
-        told = json.loads((folder / PROGRESS).read_text("utf-8"))
-        return {
-            str(name): {"attempts": int(one["attempts"]), "last": str(one["last"]), "score": one["score"]}
-            for name, one in told.items()
-            if one["score"] is None or isinstance(one["score"], int)
-        }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
-
-
-def _scored(right: int, wrong: int, wanted: int, coarse: int) -> int:
+def scored(right: int, wrong: int, wanted: int) -> int:
     """What was found less what is innocent, rounded down; 100 for all of them and no other."""
     if right == wanted and not wrong:
         return 100
-    return min(99, max(0, 100 * (right - wrong) // max(1, wanted))) // coarse * coarse
+    return min(99, max(0, 100 * (right - wrong) // max(1, wanted)))
 
 
-def _sentence(task: Task, score: int | None, attempts: int) -> str:
+def sentence(task: Task, score: int | None, attempts: int, most: int | None = None) -> str:
+    """What is said of an answer: it follows from the score and the number of attempts alone.
+
+    Args:
+        most: attempts that are marked; ``None``: all are.
+    """
+    tried = f"(attempt {attempts}{'' if most is None else f' of {most}'})"
     if score is None:
-        return f"noted (attempt {attempts}); your trainer marks it"
+        return f"noted {tried}; your trainer marks it"
     if score == 100:
-        return f"right, 100 % (attempt {attempts})." + (f" {task.lesson}" if task.lesson else "")
-    hint = f" Hint: {task.hints[min(attempts, len(task.hints)) - 1]}" if task.hints else ""
-    return f"{score} % (attempt {attempts}).{hint}"
+        return f"right, 100 % {tried}." + (f" {task.lesson}" if task.lesson else "")
+    hint = hint_of(task, attempts)
+    return f"{score} % {tried}." + (f" Hint: {hint}" if hint else "")
+
+
+def hint_of(task: Task, attempts: int) -> str:
+    """The hint after so many attempts: one more after each, whatever they were; empty where there is none."""
+    return task.hints[min(max(attempts, 1), len(task.hints)) - 1] if task.hints else ""

@@ -47,6 +47,11 @@ class Task:
             raise UserError(f"task {self.name!r}: there is no kind {shown(self.kind)}; it is one of {', '.join(KINDS)}")
         object.__setattr__(self, "hints", tuple(self.hints))
 
+    @property
+    def many(self) -> bool:
+        """Whether an answer has several parts."""
+        return self.kind in MANY
+
     def parts(self, answer: object) -> frozenset[str]:
         """The parts of an answer, each in one spelling; none of what is empty, which is no answer yet.
 

@@ -24,7 +24,7 @@ from pets.synthetic.quiz.secret import Secret
 from tests.browser import Browser
 from tests.extras import needs
 from tests.hosts import named
-from tests.lessons import run
+from tests.lessons import SMALL, run, small_lesson
 from tests.services import until
 
 needs("nbformat", "altair", "vl_convert", "IPython")
@@ -125,40 +125,10 @@ def test_a_script_of_another_language_is_marked_as_the_notebook_is(name: str, la
 
 # a class --------------------------------------------------------------------------------------------------------------
 
-SMALL = """
-lesson: small
-title: A small lesson
-about: Of dental visits.
-minutes: 5
-data:
-  pack: dental
-  people: 60
-  faults:
-    treated-twice: 0.05
-tasks:
-  twice:
-    kind: rows
-    question: Which rows are there twice?
-    fault: treated-twice
-    hints: [look at the keys]
-  visits:
-    kind: number
-    question: How many visits?
-    sql: SELECT count(*) FROM visits
-  word:
-    kind: text
-    question: Which word?
-    answer: yes
-"""
-
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    (folder / "lesson.yaml").write_text(SMALL, "utf-8")
-    (folder / "lesson.md").write_text("# Small\n\n```python\nimport pets\n```\n\ntwice visits word\n", "utf-8")
-    return folder
+    return small_lesson(tmp_path / "small")
 
 
 def test_a_class_is_prepared_and_marked(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,7 +171,7 @@ def test_a_class_is_prepared_and_marked(small: Path, tmp_path: Path, capsys: pyt
     for name in ("sheet.csv", "sheet.html"):
         assert main.run(["learn", "mark", str(out), "--key", str(key), "--out", str(tmp_path / name)]) == 0
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
-    assert (tmp_path / "sheet.csv").read_text("utf-8").splitlines()[1] == "s01,twice,100,1,"
+    assert (tmp_path / "sheet.csv").read_text("utf-8").splitlines()[1] == "s01,twice,100,,1,folder,"
     assert "<td" in (tmp_path / "sheet.html").read_text("utf-8") and "http" not in (tmp_path / "sheet.html").read_text()
 
 

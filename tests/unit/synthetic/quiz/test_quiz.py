@@ -15,8 +15,9 @@ from pets.cli import main
 from pets.errors import UserError
 from pets.synthetic.packs.faults import DIFFICULTY, KINDS, chosen
 from pets.synthetic.packs.pack import load_pack
+from pets.synthetic.quiz.folder import read_answer
 from pets.synthetic.quiz.key import PlainKey, SlowKey
-from pets.synthetic.quiz.quiz import Quiz, read_answer
+from pets.synthetic.quiz.quiz import Quiz
 from pets.synthetic.quiz.secret import Secret
 from pets.synthetic.quiz.task import Task
 

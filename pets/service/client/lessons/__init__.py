@@ -1,0 +1,1 @@
+"""What a student's folder asks of a marking service."""

@@ -6,6 +6,8 @@ whoever reads it knows which kind it must be.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,8 @@ class Lines(dict[str, Any]):
         self.at: dict[str, int] = {}
 
 
-def read(path: str | Path, what: str = "schema", *, own: bool = False) -> tuple[Any, str]:
-    """The parsed file and its short name; raises :class:`SchemaError` with the line where it cannot be read.
-
-    ``own``: a file of pets itself, which the tests know that libyaml reads as PyYAML does, in a tenth of the time.
-    """
+def read(path: str | Path, what: str = "schema") -> tuple[Any, str]:
+    """The parsed file and its short name; raises :class:`SchemaError` with the line where it cannot be read."""
     try:
         file = Path(path)
         text = file.read_text("utf-8")
@@ -44,7 +43,7 @@ def read(path: str | Path, what: str = "schema", *, own: bool = False) -> tuple[
                 f"{file.name}, line {number}: this {what} is a draft; check the line against the documentation, fill "
                 f"it in, and delete its mark ({mark})"
             )
-    return parse(text, file.name, own=own), file.name
+    return parse(text, file.name), file.name
 
 
 def _path(path: object) -> str:
@@ -71,11 +70,84 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def parse(text: str, name: str, *, own: bool = False) -> Any:
-    """Text to nested :class:`Lines`, lists and texts (``None`` for an empty or ``null`` plain scalar)."""
+def parse(text: str, name: str) -> Any:
+    """Text to nested :class:`Lines`, lists and texts (``None`` for an empty or ``null`` plain scalar).
+
+    libyaml reads it, in a twentieth of the time; what it refuses, or may read otherwise, PyYAML reads, which also has
+    the words of every refusal (:func:`carefully`).
+    """
+    if yaml.__with_libyaml__ and not _OTHERWISE.search(text):
+        try:
+            return _quickly(text)
+        except (yaml.YAMLError, _Unsure):
+            pass
+    return carefully(text, name)
+
+
+class _Unsure(Exception):
+    """PyYAML is to say what is meant, or why it is refused."""
+
+
+_OTHERWISE = re.compile("[\\t\\x85\\u2028\\u2029\\ufeff]|[|>][-+0-9]*#")
+"""What libyaml takes for a blank, a break or a comment where PyYAML takes it for something else."""
+
+_DEEP = 60
+"""Levels that nothing reaches which pets reads: whether a file is nested too deeply, PyYAML says."""
+
+
+def _quickly(text: str) -> Any:
+    """As :func:`carefully`, from libyaml's events."""
+    loader = yaml.CSafeLoader(text)
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader if own and yaml.__with_libyaml__ else _Loader)
-        return _build(node, name)
+        take: Callable[[], Any] = loader.get_event
+        take()  # the stream's beginning
+        event = take()
+        if isinstance(event, yaml.StreamEndEvent):
+            return None
+        if event.version is not None or event.tags:
+            raise _Unsure
+        tree = _part(take(), take, 0, in_flow=False)
+        take()  # the document's end
+        if not isinstance(take(), yaml.StreamEndEvent):
+            raise _Unsure
+        return tree
+    finally:
+        loader.dispose()
+
+
+def _part(event: Any, take: Callable[[], Any], depth: int, *, in_flow: bool) -> Any:
+    kind = type(event)
+    if kind is yaml.AliasEvent or event.tag is not None or depth > _DEEP:
+        raise _Unsure
+    if kind is yaml.ScalarEvent:
+        value = event.value
+        if event.style:
+            return value
+        if in_flow and "?" in value:  # here PyYAML ends a plain scalar, and libyaml does not
+            raise _Unsure
+        return None if value in ("", "~", "null") else value
+    in_flow = bool(event.flow_style)
+    if kind is yaml.SequenceStartEvent:
+        found = []
+        while type(item := take()) is not yaml.SequenceEndEvent:
+            found.append(_part(item, take, depth + 1, in_flow=in_flow))
+        return found
+    out = Lines()
+    while type(key := take()) is not yaml.MappingEndEvent:
+        if type(key) is not yaml.ScalarEvent or key.tag is not None or key.value in out:
+            raise _Unsure
+        if in_flow and not key.style and "?" in key.value:
+            raise _Unsure
+        begins: Any = key.start_mark
+        out.at[key.value] = begins.line + 1
+        out[key.value] = _part(take(), take, depth + 1, in_flow=in_flow)
+    return out
+
+
+def carefully(text: str, name: str) -> Any:
+    """What :func:`parse` gives, as PyYAML reads it."""
+    try:
+        return _build(yaml.compose(text, Loader=_Loader), name)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}, line {mark.line + 1}" if mark is not None else name

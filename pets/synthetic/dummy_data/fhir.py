@@ -28,7 +28,7 @@ _VALUE = re.compile(r"\$(?:([a-z_]+)\.)?([a-z_]+)(?::(\w+))?")
 @cache
 def mapping() -> Mapping[str, Any]:
     """The mapping as it is declared."""
-    tree, _ = read(MAPPING, "mapping", own=True)
+    tree, _ = read(MAPPING, "mapping")
     found: Mapping[str, Any] = tree
     return found
 

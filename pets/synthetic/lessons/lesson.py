@@ -141,7 +141,7 @@ def load_lesson(name: str) -> Lesson:
         there = False
     if not there:
         raise UserError(f"there is no lesson {shown(name)}{did_you_mean(name, known)}")
-    tree, _ = read(folder / "lesson.yaml", "lesson", own=name in known)
+    tree, _ = read(folder / "lesson.yaml", "lesson")
     return _Reader(f"{folder.resolve().name}/lesson.yaml").lesson(tree, folder)
 
 

@@ -100,9 +100,9 @@ def read_pack(folder: Path, link: str | None = None, *, own: bool = False) -> Pa
 
     Raises :class:`SchemaError`: ``my_pack/visits.yaml:12: …``.
     """
-    head = PackFile(folder, "pack.yaml", own=own)
+    head = PackFile(folder, "pack.yaml")
     head.mapping(head.tree, grammar.HEAD)
-    files = [head, *(PackFile(folder, f"{name}.yaml", own=own) for name in _parts(head))]
+    files = [head, *(PackFile(folder, f"{name}.yaml") for name in _parts(head))]
     for part in files[1:]:
         part.mapping(part.tree, grammar.PART)
     lists: dict[str, CodeList] = {}

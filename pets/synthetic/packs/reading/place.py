@@ -26,7 +26,7 @@ class PackFile:
         tree: what stands in it.
     """
 
-    def __init__(self, folder: Path, name: str, *, own: bool) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self.label = f"{folder.resolve().name}/{name}"
         path = folder / name
         if not path.is_file():
@@ -35,7 +35,7 @@ class PackFile:
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise SchemaError(f"the file has more than {MAX_BYTES:,} bytes; divide it into several parts")
-            self.tree: Any = read_yaml(path, "pack", own=own)[0]
+            self.tree: Any = read_yaml(path, "pack")[0]
         except SchemaError as error:
             found = re.fullmatch(r"(?:\S+, )?line (\d+): (.*)", str(error), re.DOTALL)
             where, said = (f"{self.label}:{found[1]}", found[2]) if found else (self.label, str(error))

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pets.errors import UserError, shown
@@ -49,6 +49,28 @@ def reading(the: str, path: object, example: str = "answer.json") -> Iterator[No
 def _named(path: object) -> str:
     text = str(path) if isinstance(path, (str, Path)) else ""
     return repr(text) if 0 < len(text) <= MOST else shown(path if not isinstance(path, Path) else text)
+
+
+def held_folder(make: Callable[[], Path], hold: Callable[[int], None]) -> tuple[Path, int]:
+    """A new folder, and a handle of it that holds a lock: whoever sweeps up what nobody holds leaves it alone.
+
+    It may be swept up before it is held, and then another is made. ``make`` makes a folder and ``hold`` locks a handle.
+    """
+    while True:
+        folder = make()
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            hold(handle)
+        except BaseException:
+            os.close(handle)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if folder.exists():
+            return folder, handle
+        os.close(handle)
 
 
 class Written:

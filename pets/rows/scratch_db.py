@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pets.common.files import held_folder
 from pets.common.progress import bar
 from pets.rows.coding.cell import quoted
 from pets.rows.limits import Limits
@@ -42,9 +43,11 @@ class Bench:
         import duckdb
 
         self.began_again = near is not None and sweep(near)
-        self.scratch = Path(tempfile.mkdtemp(prefix=".pets-" if near is not None else "pets-", dir=near))  # mode 0700
-        lock = os.open(self.scratch, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held for life: tells sweep that somebody is at work
+        prefix = ".pets-" if near is not None else "pets-"
+        # (mode 0700; held for life: tells sweep that somebody is at work)
+        self.scratch, lock = held_folder(
+            lambda: Path(tempfile.mkdtemp(prefix=prefix, dir=near)), lambda handle: fcntl.flock(handle, fcntl.LOCK_EX)
+        )
         self.con = duckdb.connect(":memory:")
         self.close = weakref.finalize(self, _discard, self.con, self.scratch, lock, os.getpid())
         memory = limits.memory

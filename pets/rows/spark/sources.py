@@ -69,7 +69,7 @@ def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
     if _frame(source):
         frame = source
     elif _table(source):
-        frame = _asked(lambda: running().table(source.removeprefix(TABLE)), label)
+        frame = _asked(lambda: _now(running(), source.removeprefix(TABLE)), label)
     elif _parquet(source):
         path = str(source) if "://" in str(source) else url_of(Path(source))
         frame = _asked(lambda: beside().read.option("__globPaths__", "false").parquet(path), label, OTHERWISE)
@@ -178,6 +178,12 @@ def _root(file: str) -> str:
 
 
 OTHERWISE = ", or make it ready with engine='duckdb', which reads some types that Spark does not: Spark counts it then"
+
+
+def _now(session: Any, name: str) -> Any:
+    """A table of the caller's session as it is now: the session may have kept the list of its files."""
+    session.catalog.refreshTable(name)
+    return session.table(name)
 
 
 def _asked(make: Any, label: str, otherwise: str = "") -> Any:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id, rank_key
-from pets.common.files import replace_file
+from pets.common.files import held_folder, replace_file
 from pets.errors import DataError, UserError
 from pets.rows.stored.counters import SUFFIX
 from pets.rows.stored.parts import Held, Part, from_json, to_json
@@ -104,16 +104,18 @@ class Store:
 
         Its name is one that whoever makes a snapshot here next sweeps away, if this process was killed.
         """
-        new, lock = self.folder / f".pets-new-{public_id}", -1
-        try:
+        new = self.folder / f".pets-new-{public_id}"
+
+        def made() -> Path:
             new.mkdir(mode=0o700)
-            lock = os.open(new, os.O_RDONLY)
-            self.lock(lock, fcntl.LOCK_EX)
+            return new
+
+        _, lock = held_folder(made, lambda handle: self.lock(handle, fcntl.LOCK_EX))
+        try:
             yield new
         finally:
             shutil.rmtree(new, ignore_errors=True)
-            if lock >= 0:
-                os.close(lock)
+            os.close(lock)
 
     def sealed(self, new: New) -> Path:
         """Write the manifest of new parts beside them, with its seal, and see to it that all are on the disk."""

@@ -116,3 +116,16 @@ def test_a_column_that_some_files_of_a_folder_lack_is_refused_and_not_null_in_th
         made(tmp_path / "s", source, schema)
     pq.write_table(EVENTS.append_column("m", EVENTS["n"]), source / "2.parquet")
     assert rows(made(tmp_path / "s", source, schema)) == rows(on_duckdb(pa.concat_tables([EVENTS] * 2), schema))
+
+
+def test_rows_that_came_to_a_table_since_it_was_last_read_are_there(tmp_path: Path) -> None:
+    """A session of Spark keeps the list of a table's files, and others may write there."""
+    folder = tmp_path / "came"
+    folder.mkdir()
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=9), dict(PEOPLE.tables["t"].columns))})
+    for number in (1, 2):
+        pq.write_table(EVENTS, folder / f"{number}.parquet")
+        if number == 1:
+            spark().read.parquet(f"file://{folder}").createOrReplaceTempView("came")
+        wanted = rows(on_duckdb(pa.concat_tables([EVENTS] * number), schema))
+        assert rows(made(tmp_path / "s", "table:came", schema)) == wanted

@@ -253,6 +253,30 @@ def test_a_store_that_keeps_no_locks_is_refused_before_anything_is_read(
     assert not list((tmp_path / "s").glob(".pets-*"))
 
 
+def test_a_folder_that_is_swept_up_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else begins a making there at that very moment."""
+    swept = dict.fromkeys(("stored.store", "scratch_db"), 0)
+
+    def of(module: str) -> SimpleNamespace:
+        def flock(handle: int, how: int) -> None:
+            name = Path(f"/proc/self/fd/{handle}").readlink()
+            if how & fcntl.LOCK_EX and name.name.startswith(".pets-") and swept[module] < 2:
+                shutil.rmtree(name)
+                swept[module] += 1
+            fcntl.flock(handle, how)
+
+        return SimpleNamespace(**(vars(fcntl) | {"flock": flock}))
+
+    for module in swept:
+        monkeypatch.setattr(f"pets.rows.{module}.fcntl", of(module))
+    one = make(EVENTS, events(), folder=tmp_path / "s")
+    monkeypatch.undo()
+    assert set(swept.values()) == {2} and nameless(one) == nameless(make(EVENTS, events()))
+    assert Snapshot.open(EVENTS, "t", tmp_path / "s").id == one.id and not list((tmp_path / "s").glob(".pets-*"))
+
+
 def test_what_a_manifest_lists_is_on_the_disk_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut leaves of a folder the names that it had when it was last flushed, and of a file its bytes then."""
     folder, replace, fsync = tmp_path / "s", Path.replace, os.fsync

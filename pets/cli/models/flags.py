@@ -105,6 +105,8 @@ class Kept:
                 make_folder(self.releases)
             if not os.access(self.releases, os.W_OK):
                 raise UserError(f"--releases {str(self.releases)!r} cannot be written into; take an empty folder")
+            if self.out is not None and self.out.absolute().parent == self.releases.absolute():
+                raise UserError("--out and --releases would mix a model with its releases; keep it in another folder")
             if any(self.releases.glob("release-*.json")):  # (those of two fits would be taken for one's)
                 raise UserError(
                     f"--releases {str(self.releases)!r} holds releases of an earlier fit; take an empty folder"

@@ -173,6 +173,13 @@ def test_a_folder_that_takes_no_releases_is_refused_before_data_is_read(capsys: 
     assert "an earlier fit; take an empty folder" in shown.err and not shown.out
 
 
+def test_a_model_does_not_lie_among_its_releases(capsys: Shown, tmp_path: Path) -> None:
+    """Where one of them could take its place."""
+    flags = ["--out", str(tmp_path / "release-1.json"), "--releases", str(tmp_path)]
+    assert main.run(["fit", "linear", *LINE, *BASE, "--dummy", *flags]) != 0
+    assert "keep it in another folder" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_a_cox_regression_is_against_the_values_that_are_named(capsys: Shown, tmp_path: Path) -> None:
     """Booleans, whole numbers and those of computed columns too, as the schema has them."""
     asked = ["fit", "cox", *TIMES, "--bins", "4", *BASE, "--dummy", "--out", str(tmp_path / "cox.json")]

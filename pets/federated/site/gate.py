@@ -102,7 +102,9 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
         _check_query(order.query, desk)
     if not order.schema == desk.schema.digest == desk.member.schema:
         raise SchemaError("the order is about another schema than this site's; compare the sites' schema files")
+    desk.policy.check_conditions(order.query)
     plan = make_plan(order.query, desk.schema)
+    desk.policy.check_numbers(plan.size)
     if order.query.people is not None:
         _check_people(plan, order.query.people, desk)
     _check_roster(order, roster, desk)

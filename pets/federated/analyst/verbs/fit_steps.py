@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from pets.dp.calibrate import target_units
@@ -71,10 +72,16 @@ class FitSteps:
         """The answer to a question.
 
         Raises:
-            PetsError: as the question alone would; where others were answered before, with what stays charged.
+            PetsError: as the question alone would; where others were answered before, with what stays charged. Ctrl-C
+                says it, too.
         """
         try:
             release = self._ask(query, protection)
+        except KeyboardInterrupt:
+            asked = "1 answer is" if self._answered == 1 else f"{self._answered:,} answers are"
+            more = "what the question under way cost may stay charged"
+            print(f"Stopped: {asked} kept, and {more}; {self._goes_on}.", file=sys.stderr)
+            raise
         except (UserError, ReleaseFailedError) as error:
             raise self._going_on(error) from None
         self._answered += 1
@@ -85,9 +92,14 @@ class FitSteps:
         if not self._answered:
             return error
         before = "1 question" if self._answered == 1 else f"{self._answered:,} questions"
-        anew = WITHOUT_AGAIN if self._again else ""
         return type(error)(
             f"{str(error).rstrip('.')}; before it, {before} of this {self._called} had been answered, and what that "
-            f"cost stays charged; once this is mended, the same {self._called} of this federation{anew} goes on from "
-            "there, and none of them is paid for again"
+            f"cost stays charged; once this is mended, {self._goes_on}"
+        )
+
+    @property
+    def _goes_on(self) -> str:
+        anew = WITHOUT_AGAIN if self._again else ""
+        return (
+            f"the same {self._called} of this federation{anew} goes on from there, and none of them is paid for again"
         )

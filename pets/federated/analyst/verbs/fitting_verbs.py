@@ -100,5 +100,6 @@ class FederatedFits(FederatedTraining):
             request = self._request(query, under, secure)
             for site in self._sites if self.roster.members[0].data == "real" else ():
                 check_price(request.cost, site.policy, site.session.budget)
+                site.session.policy.check_numbers(request.plan.size, "take fewer terms or bins")
             units += [steps.units(under)] if isinstance(under, DP) else []
         return units

@@ -134,6 +134,7 @@ class FederatedTraining:
             request = self._request(asked(network, at), under, secure)
             for site in self._sites if at_sites and self.roster.members[0].data == "real" else ():
                 check_price(request.cost, site.policy, site.session.budget)
+                site.session.policy.check_numbers(request.plan.size, "take fewer columns or narrower layers")
             assert request.shares is not None
             scales.append(total_noise(request.plan, request.shares, self.roster.size, under).scales[0])
             losses.append(request.cost.loss)

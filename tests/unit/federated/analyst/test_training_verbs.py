@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import operator
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 import pets
 from pets.dp import shares
-from pets.errors import BudgetError, PetsError, QueryError, ReleaseFailedError, UserError
+from pets.errors import BudgetError, PetsError, PolicyError, QueryError, ReleaseFailedError, UserError
 from pets.federated.messages.errors import Refused
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
@@ -172,6 +174,31 @@ def test_what_is_refused_costs_nothing(ask: Callable[[Any], Any], says: str, kin
     assert spent(many) == [0] * SITES and many.history().empty
 
 
+def test_a_custodian_s_limits_of_work_hold_for_a_federation_too() -> None:
+    """Before anything is asked; of sites elsewhere, which do not tell them, by the site's own gate."""
+    limits = {"policy": pets.Policy(max_numbers=20, max_conditions=3)}
+    budget = pets.Budget(epsilon=100, delta=1e-6)
+    sites = [
+        pets.Session(
+            SCHEMA, {"t": ROWS[ROWS.id % 3 == at]}, budget=budget, progress=False, **(limits if at == 2 else {})
+        )
+        for at in range(3)
+    ]
+    many = pets.Federation(sites, progress=False, sites_per_person=1)
+    with pytest.raises(PolicyError, match=r"43 numbers and .* allows 20; take fewer columns or narrower layers"):
+        many.train(DEEP, HALF)
+    with pytest.raises(PolicyError, match="allows 20; take fewer terms"):
+        many.fit(pets.linear("x ~ b*c*y", data=pets.query("t").bound(rows=1)), HALF)
+    wide = pets.query("t").group_by("x", "c").agg(n=pets.count())
+    with pytest.raises(Refused, match="40 numbers and this custodian's policy allows 20"):
+        many.release(wide, HALF)
+    long = pets.query("t").where(functools.reduce(operator.or_, [pets.col("x") == at for at in range(4)]))
+    with pytest.raises(Refused, match="4 conditions and this custodian's policy allows 3"):
+        many.release(long.agg(n=pets.count()), HALF)
+    assert spent(many) == [0] * SITES
+    assert len(many.train(SHORT, HALF).releases) == 5
+
+
 def test_sites_without_a_delta_train_nothing() -> None:
     sites = [pets.Session(SCHEMA, {"t": ROWS}, budget=pets.Budget(epsilon=9), progress=False) for _ in range(SITES)]
     with pytest.raises(BudgetError, match="in one with a delta"):
@@ -226,6 +253,24 @@ def test_what_was_asked_anew_goes_on_where_it_is_not_asked_anew_again(monkeypatc
         count.clear()
         patch.setattr(many, "_one", lost)
         many.train(dataclasses.replace(SHORT, seed=1, steps=5), HALF)
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_whoever_stops_it_is_told_what_stays_charged(at: int, monkeypatch: Patch, capsys: Any) -> None:
+    many, count = federation(), []
+    right = many._one
+
+    def stopped(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == at:
+            raise KeyboardInterrupt
+        return right(*args)
+
+    monkeypatch.setattr(many, "_one", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        many.train(SHORT, HALF)
+    kept = "0 answers are kept" if at == 1 else "2 answers are kept"
+    assert f"Stopped: {kept}, and what the question under way cost may stay charged" in capsys.readouterr().err
 
 
 def test_a_site_whose_rows_changed_on_the_way_is_named(monkeypatch: Patch) -> None:

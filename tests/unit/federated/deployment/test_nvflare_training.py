@@ -112,6 +112,7 @@ def test_models_of_several_questions_go_over_the_real_line(trial: Trial, capsys:
                 many.train(NET, QUIET)
             many._line = cut.inner
             assert _spent(trial) == [paid] * 3
+            assert "Stopped: 2 answers are kept" in capsys.readouterr().err
 
     # elsewhere the same network goes on: one question was answered for nothing, and all others are paid for once
     with connect(trial.trial, progress=False) as many:

@@ -20,6 +20,9 @@ from pets.synthetic.quiz.folder import ANSWERS, read_answer
 from pets.synthetic.quiz.quiz import Mark, Quiz, hint_of
 
 _HEAD = ("student", "task", "score", "first", "attempts", "counted by", "note")
+BRIEF = "brief.md"
+"""What a student writes, in a scenario."""
+
 SERVICE, FOLDER = "service", "folder"
 """Who counted attempts: the trainer's service, or the student's own folder, which says what the student lets it say."""
 
@@ -64,6 +67,16 @@ class Sheet:
             scores.setdefault(line.student, []).append(line.score)
         return {student: sum(some) // len(some) for student, some in scores.items()}
 
+    def tasks(self) -> dict[str, tuple[int, int]]:
+        """By task, how many handed something in for it or tried, and how many of them have all of it."""
+        lines: dict[str, list[Line]] = {}
+        for line in self.lines:
+            lines.setdefault(line.task, []).append(line)
+        return {
+            task: (sum(line.attempts > 0 or line.score > 0 for line in some), sum(line.score == 100 for line in some))
+            for task, some in lines.items()
+        }
+
     def to_csv(self) -> str:
         """A row for each task of each student."""
         text = io.StringIO()
@@ -73,10 +86,12 @@ class Sheet:
         return text.getvalue()
 
     def to_html(self) -> str:
-        """A page that loads nothing: the totals, then every task."""
+        """A page that loads nothing: the totals, which task was hard for whom, then every task of every student."""
         totals = [(student, f"{score} %") for student, score in self.totals().items()]
+        tasks = [(task, str(tried), str(right)) for task, (tried, right) in self.tasks().items()]
         body = html_table.block(
             html_table.table(f"{self.title}: {len(totals)} students", ("student", "score"), totals, numbers=(1,)),
+            html_table.table("By task", ("task", "students who tried", "all of it"), tasks, numbers=(1, 2)),
             html_table.table("Every task", _HEAD, (line.cells() for line in self.lines), numbers=(2, 3, 4)),
         )
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -117,7 +132,8 @@ def _fitting(quiz: Quiz, path: Path) -> object:
 def mark(handed_in: Path, key: Path) -> Sheet:
     """Mark the folders of a class with the trainer's keys; who handed in nothing has 0.
 
-    Points that the trainer filled into ``rubric.csv`` are lines of their own; what is blank there is left out.
+    Points that the trainer filled into ``rubric.csv`` are lines of their own. What is blank there is left out, but for
+    whoever handed in no ``brief.md`` it is 0 as soon as some points are filled in: nothing is no better than little.
 
     A student is who the folder is called after. What cannot be read is 0, with a note, and stops nobody else's marking.
     Where a service marked, its log counts the attempts, and stands in for an answer that was not handed in.
@@ -127,7 +143,7 @@ def mark(handed_in: Path, key: Path) -> Sheet:
     keys = sorted(key.glob("*.json")) if key.is_dir() else []
     if not keys:
         raise UserError(f"there are no answers in {str(key)!r}; give the folder that pets learn prepare --key wrote")
-    lines, title, points, log = list[Line](), "", _points(key / RUBRIC), read_attempts(key)
+    lines, title, points, log = list[Line](), "", _points(key / RUBRIC, handed_in), read_attempts(key)
     for file in keys:
         truth = Quiz.read(file.read_text("utf-8"), str(file))
         title = truth.title
@@ -137,7 +153,7 @@ def mark(handed_in: Path, key: Path) -> Sheet:
     return Sheet(title, tuple(lines))
 
 
-def _points(file: Path) -> dict[str, list[Line]]:
+def _points(file: Path, handed_in: Path) -> dict[str, list[Line]]:
     """What the trainer gave for each student's text.
 
     Raises :class:`UserError` for points that are none.
@@ -147,9 +163,13 @@ def _points(file: Path) -> dict[str, list[Line]]:
         return out
     with reading("the rubric", file, "trainer/rubric.csv"):
         text = file.read_text("utf-8-sig")
-    for row in csv.DictReader(text.splitlines()):
-        student, name, given, of = (str(row.get(key) or "").strip() for key in ("student", "criterion", "points", "of"))
+    columns = ("student", "criterion", "points", "of")
+    rows = [[str(row.get(key) or "").strip() for key in columns] for row in csv.DictReader(text.splitlines())]
+    begun = any(given for _, _, given, _ in rows)
+    for student, name, given, of in rows:
         if not given:
+            if begun and not (handed_in / student / BRIEF).is_file():
+                out.setdefault(student, []).append(Line(student, f"rubric: {name}", 0, 0, f"no {BRIEF} was handed in"))
             continue
         if not given.isdecimal() or not of.isdecimal() or not 0 <= int(given) <= int(of):
             raise UserError(f"the rubric gives {student or 'nobody'} {given!r} points of {of!r} for {name!r}; mend it")

@@ -81,6 +81,7 @@ def test_the_sheet_of_a_class_is_right(seed: int, tmp_path: Path) -> None:
     assert sheet.to_csv().split("\n", 1)[1] == SHEET.format(half=half, some=some)
     assert sheet.totals() == {"s01": 100, "s02": 33, "s03": 0, "s04": 64}
     assert list(csv.DictReader(sheet.to_csv().splitlines()))[3]["counted by"] == "service"
+    assert sheet.tasks() == {"twice": (3, 2), "visits": (2, 1), "word": (3, 2)}
     page = sheet.to_html()
     assert "<td>service</td>" in page and f">{half}</td>" in page and "http" not in page
 

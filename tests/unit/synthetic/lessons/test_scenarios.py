@@ -194,7 +194,10 @@ def test_a_text_is_marked_by_its_rubric(tmp_path: Path) -> None:
     text = (key / "rubric.csv").read_text("utf-8")
     (key / "rubric.csv").write_text(text.replace("s01,says how many,,", "s01,says how many,3,"), "utf-8")
     lines = {(line.student, line.task): line for line in mark(out, key).lines}
-    assert lines["s01", "rubric: says how many"].score == 75 and ("s02", "rubric: says how many") not in lines
+    assert lines["s01", "rubric: says how many"].score == 75
+    assert lines["s02", "rubric: says how many"].note == "no brief.md was handed in"
+    (out / "s02" / "brief.md").write_text("Many.", "utf-8")  # and the trainer has not got that far
+    assert [line.task for line in mark(out, key).lines if line.student == "s02"] == ["visits", "others"]
     assert mark(out, key).totals() == {"s01": 25, "s02": 0}
     (key / "rubric.csv").write_text(text.replace("s01,says how many,,", "s01,says how many,5,"), "utf-8")
     with pytest.raises(UserError, match="the rubric gives s01 '5' points of '4'"):

@@ -53,7 +53,7 @@ lint: .venv/.full ## style, types and the doors between modules
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check . || { echo "Some files are not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
 	@echo "== mypy"
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary $(if $(wildcard .mypy_cache),,--num-workers 2) # (where nothing is known yet)
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-logo
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pets.common.integers import Floats
 from pets.errors import UserError, did_you_mean, shown
+from pets.schema.cells import Texts
 from pets.schema.domain import Category, Domain
 from pets.schema.numeric import Numeric
 
@@ -38,6 +40,8 @@ def column_of(frame: pd.DataFrame, name: str) -> Any:
 def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Floats:
     """A column of new rows: numbers between their bounds, and codes of what is no number; NaN without a value.
 
+    What the schema declares to mean null is no value here either.
+
     Args:
         listed: whether a number is taken as a category of its values.
 
@@ -46,6 +50,8 @@ def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Flo
     """
     import pandas as pd
 
+    none = _none(domain, values)
+    values = values.mask(none) if none.any() else values
     if isinstance(domain, Numeric) and not listed:
         low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
         try:
@@ -70,6 +76,21 @@ def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Flo
                 )
             out[place] = known[value]
     return out
+
+
+def _none(domain: Domain, values: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Where a value is one that the schema declares to mean null, as a cell of a table is read."""
+    if not domain.null:
+        return np.zeros(len(values), dtype=np.bool_)
+    texts, nulls = Texts(domain), {*domain.null}
+
+    def means_null(value: object) -> bool:
+        try:
+            return texts.of(value) in nulls
+        except ValueError:  # of floats that have lost digits
+            return False
+
+    return np.array([means_null(value) for value in values], dtype=np.bool_)
 
 
 def outcome_beside(frame: pd.DataFrame, name: str, outcome: Any) -> pd.DataFrame:

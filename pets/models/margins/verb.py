@@ -17,6 +17,7 @@ from pets.models.least_squares import Means
 from pets.models.margins.effects import Line
 from pets.models.margins.population import STEPS, Population, needed, of_frame, of_release
 from pets.models.margins.result import Margins
+from pets.models.new_rows import numbers
 from pets.plan.fitted.design import Design
 from pets.release.release import Release
 from pets.schema.numeric import Numeric
@@ -151,6 +152,8 @@ class Margined:
 
 def _levels(design: Design, by: str, levels: Any, against: Any) -> tuple[Any, ...]:
     """The levels, the one that the others are held against first."""
+    import pandas as pd
+
     domain = design.domains[by]
     first: list[Any]
     if design.measured(by):
@@ -168,6 +171,9 @@ def _levels(design: Design, by: str, levels: Any, against: Any) -> tuple[Any, ..
             raise wrong from None
         if any(not low <= one <= high for one in given):
             raise wrong
+        values = numbers(by, domain, pd.Series(given, dtype=object)).tolist()
+        if none := [one for one, value in zip(given, values, strict=True) if math.isnan(value)]:
+            raise UserError(f"{shown(none[0])} means no value of {by!r} in the schema; give other levels")
     else:
         known = [domain.decode(code) for code in range(domain.cells)]
         wrong = UserError(f"levels is a list of two values of {by!r} or more, such as {known[:2]!r}")

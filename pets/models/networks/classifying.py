@@ -79,8 +79,12 @@ class Classifies(ABC):
     def card(self) -> str:
         """The model card: what it is, what it promises, what it cost, and how well membership can be told from it."""
 
-    def _card(self, charged: str, at: tuple[float, float], scale: float) -> str:
-        """The card; ``scale``: σ on each number of a step, in its whole numbers; ``at``: ε and δ."""
+    def _card(self, charged: str, at: tuple[float, float], scale: float, where: str = "") -> str:
+        """The card; ``scale``: σ on each number of a step, in its whole numbers; ``at``: ε and δ.
+
+        Args:
+            where: a person adds no more than the clip.
+        """
         plan, network = self.plan, self.network
         layers = " → ".join([f"{plan.widths[0]} inputs", *(f"{w} {name}" for w, name in network.hidden)])
         right, found = membership(*at)
@@ -98,8 +102,8 @@ class Classifies(ABC):
         lines += [
             f"Charged: {charged}",
             f"Steps: T = {network.steps}, clip C = {network.clip:g}, noise σ = {scale / GRADIENT:.4g} on each number "
-            f"of a step, in whole numbers of 1/{GRADIENT}; what one person adds is at most C in L2, looked at in whole "
-            "numbers",
+            f"of a step, in whole numbers of 1/{GRADIENT}; what one person adds{where} is at most C in L2, looked at "
+            "in whole numbers",
             f"Noise of one step: {loud:.2g} of the most that about {self.people:,} people could add up to together (a "
             "tenth is fine, 1 is noise alone)",
             f"Membership: whoever wants to tell whether a person took part is right at most {right:.1%} of the time "

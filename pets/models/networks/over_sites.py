@@ -156,7 +156,7 @@ class TrainedOverSites(Classifies):
             f"ρ = {rho:.4g} (ε = {rounded_up(epsilon)} at δ = {delta:g}) at each site, in {len(self.releases)} "
             "releases, each before its data was opened"
         )
-        return self._card(charged, (epsilon, delta), max(one.scales[0] for one in self.releases[1:]))
+        return self._card(charged, (epsilon, delta), max(one.scales[0] for one in self.releases[1:]), " at a site")
 
     # its canonical form ---------------------------------------------------------------------------------------------
 

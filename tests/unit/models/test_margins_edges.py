@@ -100,3 +100,37 @@ def test_a_row_that_stands_for_nobody_takes_no_mean_away() -> None:
     without = fit.margins("sick", over={"region": ["N", "S"], "n": [2, 1]}, weights="n")
     assert told.table.notna().all(axis=None) and np.allclose(told.table, without.table, rtol=1e-12)
     assert fit.margins("sick", over={"region": ["N", "W"]}).table["risk"].isna().all()
+
+
+NULLS = {
+    "id": pets.Identifier(),
+    "age": pets.Integer(0, 120, null=["999", "0"]),
+    "sex": pets.Category(["f", "m"], null=["u"]),
+    "sick": pets.Boolean(null=["2"]),
+    "y": pets.Boolean(nullable=False),
+}
+
+
+def test_what_the_schema_declares_to_mean_null_is_no_value_of_new_rows_either() -> None:
+    """It is none in the table that a model is fitted to: 999 is no age of 120."""
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), NULLS)}, dataset="nulls")
+    draw, n = np.random.default_rng(1), 2000
+    rows = pd.DataFrame({"id": range(n), "age": draw.integers(1, 121, n), "sex": draw.choice(["f", "m", "u"], n)})
+    rows["sick"], rows["y"] = draw.choice(["true", "false", "2"], n), draw.random(n) < 0.4
+    rows.loc[:200, "age"] = 999
+    allowed = pets.Policy(allow_unbounded=True)
+    asked = pets.Session(schema, rows, budget=pets.Budget(9, 1e-6), policy=allowed, progress=False)
+    odds = asked.fit(pets.logistic("y ~ age + sex + sick", data="t"), pets.Total())
+    assert odds.rows == ((rows.age != 999) & (rows.sex != "u") & (rows.sick != "2")).sum()
+    network = asked.train(pets.classifier("y", ["age", "sex", "sick"], data="t", steps=3), pets.DP(epsilon=1))
+    for ages in ([50, 999, 0, 120, 50, 50], [50.0, 999.0, 0.0, 120.0, 50.0, 50.0], [50, "999", "0", 120, 50, 50]):
+        given = {"age": ages, "sex": ["f", "f", "f", "f", "u", "f"], "sick": [True, True, False, True, True, 2]}
+        for model in (odds, network):
+            assert np.isnan(model.predict_proba(given)[:, 0]).tolist() == [False, True, True, False, True, True]
+    line = asked.fit(pets.linear("age ~ sex", data="t"), pets.Total())
+    wanted = line.score({"age": [30, 40], "sex": ["f", "m"]})
+    assert line.score({"age": [30, 999, 40], "sex": ["f", "f", "m"]}) == wanted
+    with pytest.raises(UserError, match="no value of 'sex'"):
+        odds.margins("age", over={"sex": ["f", "u"], "sick": [True, True]}, levels=[40, 50])
+    with pytest.raises(UserError, match="0 means no value of 'age' in the schema; give other levels"):
+        odds.margins("age", over={"sex": ["f"], "sick": [True]}, levels=[40, 0])

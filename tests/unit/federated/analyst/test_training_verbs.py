@@ -327,6 +327,8 @@ def test_a_site_that_is_lost_on_the_way_is_named() -> None:
 def test_people_at_several_sites_bear_more_noise() -> None:
     one, two = (federation(sites_per_person=m).quote_train(SHORT, HALF).noise.scale for m in (1, 2))
     assert two / one == pytest.approx(2, rel=1e-4)
+    card = federation(sites_per_person=2).train(dataclasses.replace(SHORT, steps=1), HALF).card
+    assert "what one person adds at a site is at most C in L2" in card and "at most 2 sites" in card
 
 
 def test_invented_rows_cost_nothing() -> None:

@@ -266,3 +266,10 @@ def test_antibodies_stay_and_answers_go_together(world: Dummy) -> None:
     assert (asked[asked.AgeBand == "8"].PrimarySupportReason == "4").mean() < 0.05
     hurt = _of_people(world, "adverse_reactions")
     assert (hurt.gender == "2").mean() > 0.52
+
+
+def test_wards_are_of_an_age_and_babies_are_born_there(world: Dummy) -> None:
+    apc = world["apc"]
+    assert (apc[apc.EPITYPE == "3"].ADMISORC == "79").all() and not (apc[apc.ADMIMETH != "82"].ADMISORC == "79").any()
+    assert (apc[apc.TRETSPEF == "430"].STARTAGE_CALC >= 65).all()
+    assert not apc[apc.STARTAGE_CALC < 17].TRETSPEF.isin(["300", "430"]).any()

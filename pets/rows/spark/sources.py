@@ -147,7 +147,7 @@ def _stamps(session: Any, files: tuple[str, ...]) -> frozenset[tuple[Any, ...]]:
 def _lacking(session: Any, frame: Any, columns: Sequence[str]) -> str | None:
     """The first of the columns that some file of a frame does not have; ``None`` where each is in all, or in a folder's
     name. Spark takes the columns of one file for all, and a value that a file lacks for null."""
-    jvm, settings = session._jvm, session.sparkContext._jsc.hadoopConfiguration()
+    jvm, settings = session._jvm, session._jsparkSession.sessionState().newHadoopConf()
     parquet = jvm.org.apache.parquet.hadoop
 
     def lacking(file: str) -> str | None:

@@ -190,16 +190,29 @@ def test_what_spark_made_grows_into_what_all_rows_at_once_would_be(tmp_path: Pat
     assert append(GROWS, "t", frame(delivery(20, 3, 3)).toArrow(), folder, progress=False).report.rows_read == 123
 
 
+def test_the_last_arrival_is_that_of_any_row_in_any_group_also_of_one_that_is_not_kept(tmp_path: Path) -> None:
+    """What comes later and arrived before it would take the place of a row."""
+    loads, ids = [1] * 30 + [7] + [2] * 30, ["one"] * 31 + [f"p{n}" for n in range(30)]
+    table = delivery(1, 1, 61).set_column(0, "id", pa.array(ids)).set_column(1, "load", pa.array(loads))
+    one = made(tmp_path / "s", frame(table), GROWS, key=None)
+    assert Counter(one.arrow()[one.columns["load"]].to_pylist()) == {0: 3, 1: 30}
+    for load in (5, 6):
+        with pytest.raises(DataError, match="arrived no later than the last"):
+            append(GROWS, "t", delivery(load, 3, 4), tmp_path / "s", progress=False)
+    append(GROWS, "t", delivery(8, 3, 4), tmp_path / "s", progress=False)
+
+
 def test_counters_lie_in_few_files_however_many_groups_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "PART", 10)
     monkeypatch.setattr(making, "COUNTERS", 2)
-    made(tmp_path / "s", frame(DELIVERIES[0]), GROWS, key=None)
-    counters, parts = list((tmp_path / "s").rglob("*-people.parquet")), list((tmp_path / "s").rglob("*-0*.parquet"))
+    folder = tmp_path / "x=1 [a]*' %20{b,c}#?é"
+    made(folder, frame(DELIVERIES[0]), GROWS, key=None)
+    counters, parts = list(folder.rglob("*-people.parquet")), list(folder.rglob("*-0*.parquet"))
     assert len(counters) <= 2 < len(parts) - len(counters)
     assert sum(pq.read_metadata(path).num_rows for path in counters) == 7
-    append(GROWS, "t", DELIVERIES[1], tmp_path / "s", progress=False)
+    append(GROWS, "t", DELIVERIES[1], folder, progress=False)
 
 
 def test_counters_of_spark_are_the_owners_alone_and_no_more_people_come_than_the_schema_says(tmp_path: Path) -> None:

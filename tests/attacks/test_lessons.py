@@ -115,6 +115,30 @@ def test_running_a_seed_again_finds_neither_rows_nor_faults(made: Class) -> None
     assert quiz_of(known, again).exactly("twice", frozenset(map(str, right))) == 100
 
 
+ALIKE = {
+    "a_useful_private_answer": {"error", "smallest", "people-needed", "by-specialty", "too-small"},
+    "attack_and_defence": {"spread", "repeats", "charge"},
+    "small_numbers": {"left-open", "zero"},
+    "coding_change": {"compare"},
+}
+"""Tasks of arithmetic and of judgement, and one about the whole population: one answer for everybody."""
+
+
+@pytest.mark.parametrize("name", [lesson.name for lesson in lessons()])
+def test_a_neighbours_answers_are_of_no_use(name: str) -> None:
+    """Neither the answers of another student nor where they lie, such as in the last rows of a table."""
+    known = load_lesson(name)
+    quizzes = [
+        quiz_of(known.of(own_secret(known, SECRET, who)), rows_of(known, SECRET, who), who) for who in ("s01", "s02")
+    ]
+    mine, theirs = (json.loads(quiz.to_file(answers=True))["tasks"] for quiz in quizzes)
+    scores = {
+        one["name"]: quizzes[0].exactly(one["name"], frozenset(other["answer"]))
+        for one, other in zip(mine, theirs, strict=True)
+    }
+    assert {task for task, score in scores.items() if score > 25} == ALIKE.get(name, set())
+
+
 # the service ----------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,8 @@ from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.models.new_rows import frame_of, numbers
 from pets.plan.fitted.design import Design
 from pets.query_model.group_keys import ColumnKey
+from pets.query_model.nodes.names import columns_of
+from pets.query_model.query import Query
 from pets.release.estimate import noise_of
 from pets.release.release import Release
 from pets.release.tables.shares import counted
@@ -118,6 +120,32 @@ def of_frame(over: Any, weights: str | None, design: Design, by: str) -> Populat
     if weights not in frame.columns:
         raise UserError(f"the population has no column {shown(weights)} of weights{did_you_mean(weights, columns)}")
     return Population(values, _weights(frame[weights].tolist()))
+
+
+def check_alike(release: Release, data: Query, design: Design, by: str) -> None:
+    """Refuse a release in which a column is computed otherwise than in a model's rows, though it has its name.
+
+    Raises:
+        UserError: naming the column.
+    """
+    forms = [one.to_json() for one in (data, release.query)]
+    for name in needed(design, by):
+        computed = any(name in dict(form.get("with", ())) for form in forms)
+        mine, theirs = (_made(form, name) for form in forms)
+        # (a feature of people may be a column of its own in another table)
+        if mine != theirs and (computed or None not in (mine, theirs)):
+            raise UserError(
+                f"the release computes {name!r} otherwise than the model's rows, so its values mean something else; "
+                "count with the same with_columns or features, or give a public population"
+            )
+
+
+def _made(form: Json, name: str) -> Any:
+    """How a question computes a column, down to the table's own; ``None`` for one of these."""
+    derived, people = dict(form.get("with", ())), form.get("people") or {}
+    if name in derived:
+        return [derived[name], {one: _made(form, one) for one in columns_of(derived[name])}]
+    return dict(people.get("features", ())).get(name)
 
 
 def _weights(given: Sequence[Any]) -> tuple[float, ...]:

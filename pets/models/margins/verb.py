@@ -15,7 +15,7 @@ from pets.common.integers import Floats
 from pets.errors import UserError, did_you_mean, shown
 from pets.models.least_squares import Means
 from pets.models.margins.effects import Line
-from pets.models.margins.population import STEPS, Population, needed, of_frame, of_release
+from pets.models.margins.population import STEPS, Population, check_alike, needed, of_frame, of_release
 from pets.models.margins.result import Margins
 from pets.models.new_rows import numbers
 from pets.plan.fitted.design import Design
@@ -125,6 +125,8 @@ class Margined:
                 "where a person has several rows a line does not tell whom to average over; give a population, over= a "
                 "data frame of the model's other columns, or a release that counts people by them with bound(rows=1)"
             )
+        if people is not None and people.release is not None:
+            check_alike(people.release, self.model.data, design, by)
         if people is None and self.column_means is None:
             others = needed(design, by)
             counted = ", ".join(map(repr, others))

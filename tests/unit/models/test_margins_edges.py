@@ -134,3 +134,24 @@ def test_what_the_schema_declares_to_mean_null_is_no_value_of_new_rows_either() 
         odds.margins("age", over={"sex": ["f", "u"], "sick": [True, True]}, levels=[40, 50])
     with pytest.raises(UserError, match="0 means no value of 'age' in the schema; give other levels"):
         odds.margins("age", over={"sex": ["f"], "sick": [True]}, levels=[40, 0])
+
+
+def test_a_release_that_computes_a_column_otherwise_is_no_population() -> None:
+    """Though it has the model's name for it, and values that the model knows."""
+    data = pets.query("p")
+    asked = session(BIG)
+
+    def counted(by: str, steps: int, **more: Any) -> pets.Release:
+        rows = data.with_columns(**{"tens": pets.col("age") // steps}, **more)
+        return asked.release(rows.group_by(by).agg(n=pets.count()), pets.DP(epsilon=9))
+
+    rows = data.with_columns(tens=pets.col("age") // 10).with_columns(half=pets.col("tens") // 2)
+    fit = asked.fit(pets.logistic("died ~ half + sick", data=rows), pets.DP(epsilon=20))
+    twice = {"half": pets.col("tens") // 2}
+    good = fit.margins("sick", over=counted("half", 10, **twice))
+    assert Margins.from_json(good.to_json()).table.equals(good.table)
+    for other in (counted("half", 20, **twice), counted("half", 10, half=pets.col("tens") // 4)):
+        with pytest.raises(UserError, match="computes 'half' otherwise than the model's rows"):
+            fit.margins("sick", over=other)
+        with pytest.raises(UserError, match="ask for the original file"):
+            Margins.from_json(good.to_json() | {"over": {"release": other.to_json()}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from pets import __version__
 
@@ -40,3 +41,17 @@ napoleon_use_ivar = True
 
 smartquotes = False  # "--flag" is a flag, not a dash
 suppress_warnings = ["misc.highlighting_failure"]
+
+
+def _titles(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """The side bar lists pages, all on one level: it need not copy every heading of each for each, to leave them out.
+
+    Half of a build was that.
+    """
+    if toctree := context.get("toctree"):
+        context["toctree"] = lambda **given: toctree(**given | {"maxdepth": 1})
+
+
+def setup(app: Any) -> None:
+    """Before the theme, which asks at the usual priority of 500."""
+    app.connect("html-page-context", _titles, priority=400)

@@ -3,6 +3,8 @@
 For each group of which it is said in at least one release in twenty; and of an empty group it is said hardly ever.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,27 +62,25 @@ def looked_at(law: str, size: int, shape: str, names: tuple[str, ...]) -> dict[s
     return out
 
 
-def wrong(law: str, names: tuple[str, ...]) -> list[str]:
-    """Where what is said is not so, beyond all chance."""
-    out = []
+def wrong(law: str, names: tuple[str, ...]) -> Iterator[str]:
+    """Where what is said is not so, beyond all chance; whoever looks for one need not look everywhere."""
     for name, (called, _) in looked_at(law, 0, "few", names).items():
         most = 1e-4 * RELEASES
         if called > most + ALLOWED * np.sqrt(most) + 15:  # 28 where 2 are expected: 1e-23
-            out.append(f"{name}: an empty group was called estimable in {called} releases")
+            yield f"{name}: an empty group was called estimable in {called} releases"
     for size in SIZES:
         for shape in ("top", "few"):
             for name, (called, held) in looked_at(law, size, shape, names).items():
                 if called >= 0.06 * RELEASES:  # surely RARE or more
                     short = 0.95 - held / called
                     if short > ALLOWED * np.sqrt(0.05 * 0.95 / called):
-                        out.append(f"{name} of {size} rows ({shape}): {held / called:.1%} of {called}")
-    return out
+                        yield f"{name} of {size} rows ({shape}): {held / called:.1%} of {called}"
 
 
 @pytest.mark.chance(1e-11)  # under 200 looks of 4e-14 each
 @pytest.mark.parametrize("law", LAWS)
 def test_what_is_called_estimable_is_covered(law: str) -> None:
-    assert wrong(law, (*MEAN_LIKE, *RANKS)) == []
+    assert list(wrong(law, (*MEAN_LIKE, *RANKS))) == []
 
 
 @pytest.mark.chance(0)  # by tens of standard deviations
@@ -100,4 +100,4 @@ def test_the_rule_of_before_is_told_from_it(
 def test_first_derivatives_are_told_from_what_noise_can_make_of_a_variance(monkeypatch: pytest.MonkeyPatch) -> None:
     """The delta method covered 63 % of the releases that called a variance of 25 rows estimable."""
     monkeypatch.setattr(moments, "CURVED", 0.0)
-    assert wrong("gaussian", ("variance",)) != []
+    assert any(wrong("gaussian", ("variance",)))

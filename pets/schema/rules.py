@@ -10,7 +10,7 @@ A rule speaks of one row, and holds where a column that it names is empty, unles
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -267,6 +267,15 @@ class Unique(Rule):
 
     def to_json(self) -> Json:
         return {"unique": self.column}
+
+
+def computed(rules: Sequence[Rule], columns: Collection[str]) -> tuple[str, ...]:
+    """The columns that rules compute from others that are there: nobody need learn them."""
+    return tuple(
+        rule.column
+        for rule in rules
+        if isinstance(rule, Derived) and rule.column in columns and set(rule.parts) <= set(columns)
+    )
 
 
 def grid(domain: Domain) -> tuple[object, Any] | None:

@@ -67,7 +67,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
     held = [workload.names(pair) for pair in made.held]
     return SyntheticRelease(
         id=random_id(),
-        frames={request.name: made.frame},
+        frames=made.frames,
         method="dp",
         dataset=schema.dataset,
         schema_digest=schema.digest,

@@ -97,6 +97,8 @@ def _two_digits(value: float) -> float:
 
 def _coarser(request: SynthesisRequest) -> Iterator[tuple[str, dict[str, Any]]]:
     """Fewer bins for numbers, years for dates."""
+    if request.histories is not None:
+        return
     for count in _COARSE:
         bins: dict[str, Any] = dict(request.bins or {})
         for column in request.workload.columns:
@@ -110,6 +112,8 @@ def _coarser(request: SynthesisRequest) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _fewer(request: SynthesisRequest) -> Iterator[tuple[str, dict[str, Any]]]:
     """The columns of fewest slots."""
+    if request.histories is not None:
+        return
     order = sorted(request.workload.columns, key=lambda column: column.size)
     for count in range(len(order) - 1, 0, -1):
         kept = [column.name for column in request.workload.columns if column in order[:count]]

@@ -23,9 +23,13 @@ from pets.schema.schema import Schema
 from pets.synthetic.synthetic_release import PEOPLE
 
 if TYPE_CHECKING:
+    from pets.synthetic.dp_model.collected import Measure
+    from pets.synthetic.dp_model.histories import Histories
+    from pets.synthetic.dp_model.marginals import Ints
     from pets.synthetic.dp_model.noise_alone import Forecast
-    from pets.synthetic.dp_model.private import Made, Measure
+    from pets.synthetic.dp_model.private import Made
     from pets.synthetic.dp_model.workload import Clique, Workload
+    from pets.synthetic.sdv.rules_kept import Rows
 
 _LEAST_UNITS = 10
 """A marginal's share of the price, in units of 1e-12: with less, rounding would eat it."""
@@ -42,6 +46,8 @@ class SynthesisRequest:
         rows: to draw; ``None``: the noisy number of rows.
         table: left out, the schema's only one; or a question about people, each of whom is then a row.
         columns, bins, bound: what is modelled, in which slots, and the rows of one person that count.
+        tables: several tables of the same people, in place of one; columns, bins and bound are then stated by table.
+        order: of several tables, the column that orders a person's rows, by table.
         selection: how the model's pairs are chosen.
         cells: of the model, at most; ``None``: the usual number.
         seed: of drawing rows.
@@ -61,7 +67,9 @@ class SynthesisRequest:
     table: str | Query | None = None
     columns: Sequence[str] | None = None
     bins: Any = None
-    bound: int | None = None
+    bound: Any = None
+    tables: Sequence[str] | None = None
+    order: Any = None
     selection: str = "tree"
     cells: int | None = None
     seed: int = 0
@@ -70,7 +78,6 @@ class SynthesisRequest:
     here: bool = True
 
     def __post_init__(self) -> None:
-        from pets.synthetic.dp_model.cohort import plain_cohort
         from pets.synthetic.dp_model.marginals import ready
         from pets.synthetic.dp_model.private import CELLS, check_selection
 
@@ -80,7 +87,7 @@ class SynthesisRequest:
         checked: Mapping[str, Any] = {
             "rows": rows_to_draw(self.rows),
             "epsilon": float(DP(epsilon=self.epsilon).epsilon or 0),
-            "table": plain_cohort(self.table) if isinstance(self.table, Query) else one_table(self.schema, self.table),
+            "table": self._of_one_table() if self.tables is None else self._of_several(),
             "selection": check_selection(self.selection),
             "cells": cells,
             "seed": whole_between("seed", self.seed, 0, 2**63 - 1),
@@ -90,7 +97,7 @@ class SynthesisRequest:
         for label in ("again", "progress"):
             if not isinstance(getattr(self, label), bool):
                 raise UserError(f"{label} must be True or False, not {shown(getattr(self, label))}")
-        if self.cohort is not None and self.bound is not None:
+        if self.tables is None and self.cohort is not None and self.bound is not None:
             raise UserError("a person is one row here, so there is nothing to bound; leave bound out")
         if any(self.units * share < _LEAST_UNITS for _, share in self.workload.shares()):
             raise BudgetError(
@@ -99,6 +106,31 @@ class SynthesisRequest:
             )
         if self.here:
             ready()  # a missing extra, too, is refused before anything is spent
+
+    def _of_one_table(self) -> str | Query:
+        from pets.synthetic.dp_model.cohort import plain_cohort
+
+        if self.order is not None:
+            raise UserError("order is of the rows of several tables; name them, as in tables=['people', 'stays']")
+        return plain_cohort(self.table) if isinstance(self.table, Query) else one_table(self.schema, self.table)
+
+    def _of_several(self) -> Query:
+        """The question whose people are drawn with their rows."""
+        if self.table is not None:
+            raise UserError("table is one table and tables are several; leave one of them out")
+        if self.selection != "tree":
+            raise UserError("the pairs of several tables are measured once, all together; leave selection out")
+        assert self.histories is not None and self.histories.workload.people is not None
+        return self.histories.workload.people
+
+    @cached_property
+    def histories(self) -> Histories | None:
+        """What is modelled of people in several tables; ``None`` for one table."""
+        from pets.synthetic.dp_model.histories import histories
+
+        if self.tables is None:
+            return None
+        return histories(self.schema, self.tables, self.order, self.columns, self.bins, self.bound)
 
     @property
     def cohort(self) -> Query | None:
@@ -140,6 +172,8 @@ class SynthesisRequest:
         from pets.synthetic.dp_model.columns import modelled
         from pets.synthetic.dp_model.workload import Workload
 
+        if self.histories is not None:
+            return self.histories.workload
         if self.cohort is not None:
             columns = features(self.cohort, self.schema, self.columns, self.bins)
             return Workload(self.cohort.table, columns, people=self.cohort)
@@ -204,8 +238,19 @@ class SynthesisRequest:
 
     def made(self, measure: Measure) -> Made:
         """The table, drawn from a model of what ``measure`` answers: post-processing of its releases."""
+        from pets.synthetic.dp_model.lives import private_lives
         from pets.synthetic.dp_model.private import CELLS, check_selection, private_table
 
+        if self.histories is not None:
+            return private_lives(
+                self.histories,
+                measure,
+                keep=self._keep,
+                people=self.rows,
+                cells=CELLS if self.cells is None else self.cells,
+                seed=self.seed,
+                progress=self.progress,
+            )
         return private_table(
             self.schema,
             self.workload,
@@ -216,6 +261,13 @@ class SynthesisRequest:
             seed=self.seed,
             progress=self.progress,
         )
+
+    def _keep(self, table: str, codes: Mapping[str, Ints]) -> tuple[dict[str, Ints], Rows]:
+        """The codes of a table's rows with its rules put right, and which rows keep them."""
+        from pets.synthetic.sdv.rules_kept import kept
+
+        assert self.histories is not None
+        return kept(self.schema.table(table), codes, [*codes, *self.histories.computed[table]])
 
 
 def check_settings(verb: str, settings: Mapping[str, Any], known: Sequence[str]) -> None:

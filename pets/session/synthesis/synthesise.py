@@ -63,7 +63,20 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
 
 
 _OPEN = ("table", "columns", "order", "epochs", "timeout", "memory", "seed", "progress")
-DP_SETTINGS = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "seed", "again", "progress")
+DP_SETTINGS = (
+    "epsilon",
+    "table",
+    "tables",
+    "order",
+    "columns",
+    "bins",
+    "bound",
+    "selection",
+    "cells",
+    "seed",
+    "again",
+    "progress",
+)
 
 
 def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
@@ -88,18 +101,20 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
     cost = Cost(custody.budget.currency, sum(int(release.cost["loss"]) for release in made.releases))
     if answers is not None and custody.kind == "real":
         cost = Cost(custody.budget.currency, request.units)
-    delta, workload, name = request.delta, request.workload, request.name
+    delta, workload = request.delta, request.workload
     held = [workload.names(pair) for pair in made.held]
     binned = {column.name: column.size for column in workload.columns}
     whole = [workload.columns[place].name for place in made.whole]
-    rules = [] if request.cohort is not None else unkept(custody.schema.table(name), made.frame)
+    read = request.cohort is None or request.histories is not None  # (no schema reads people)
+    broken = {one: unkept(custody.schema.table(one), made.frames[one]) for one in made.frames} if read else {}
+    rules = [rule for some in broken.values() for rule in some]
     table = SyntheticRelease(
         id=random_id(),
-        frames={name: made.frame},
+        frames=made.frames,
         method="dp",
         dataset=custody.schema.dataset,
         schema_digest=custody.schema.digest,
-        schema=custody.schema if request.cohort is None else None,  # (no schema reads people)
+        schema=custody.schema if read else None,
         data=custody.kind,
         releases=made.releases,
         guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), request, custody.kind),

@@ -80,6 +80,10 @@ class Modelled:
 
     def values(self, slots: Ints, random: np.random.Generator) -> list[Any]:
         """A value for each slot: drawn evenly from the slot's public values; ``None`` where the slot says "missing"."""
+        return decoded(self.domain, self.drawn(slots, random))
+
+    def drawn(self, slots: Ints, random: np.random.Generator) -> Ints:
+        """A code for each slot: drawn evenly from the slot's public codes."""
         slot, first, count = self._runs
         ends = np.cumsum(count)
         starts = np.searchsorted(slot, self.possible)
@@ -87,9 +91,24 @@ class Modelled:
         within = np.append(before[1:], ends[-1]) - before
         drawn = before[slots] + (random.random(len(slots)) * within[slots]).astype(np.int64)
         run = np.searchsorted(ends, drawn, side="right")
-        codes = first[run] + drawn - (ends - count)[run]
-        known = {code: self._value(code) for code in np.unique(codes).tolist()}
-        return [known[code] for code in codes.tolist()]
+        codes: Ints = first[run] + drawn - (ends - count)[run]
+        return codes
+
+    def slots_of(self, codes: Ints) -> Ints:
+        """The slot that each code lies in."""
+        slot, first, _ = self._runs
+        order = np.argsort(first, kind="stable")
+        run = order[np.searchsorted(first[order], codes, side="right") - 1]
+        found: Ints = np.searchsorted(self.possible, slot[run])
+        return found
+
+    @property
+    def ends(self) -> tuple[Ints, Ints]:
+        """The least and the greatest code of each slot."""
+        slot, first, count = self._runs
+        starts = np.searchsorted(slot, self.possible)
+        last = np.searchsorted(slot, self.possible, side="right") - 1
+        return first[starts], first[last] + count[last] - 1
 
     @cached_property
     def _runs(self) -> tuple[Ints, Ints, Ints]:
@@ -109,11 +128,18 @@ class Modelled:
         slot, first, count = np.array(cut, dtype=np.int64).reshape(-1, 3).T
         return slot, first, count
 
-    def _value(self, code: int) -> Any:
-        if code == self.domain.cells:
+
+def decoded(domain: Domain, codes: Ints) -> list[Any]:
+    """The value of each code, calendar values as texts; ``None`` for the code of no value."""
+
+    def value(code: int) -> Any:
+        if code == domain.cells:
             return None
-        value = self.domain.decode(code)
-        return str(value) if isinstance(self.domain, Calendar) else value
+        found = domain.decode(code)
+        return str(found) if isinstance(domain, Calendar) else found
+
+    known = {code: value(code) for code in np.unique(codes).tolist()}
+    return [known[code] for code in codes.tolist()]
 
 
 def modelled(

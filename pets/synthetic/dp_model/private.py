@@ -10,40 +10,27 @@ Sources: McKenna, Miklau and Sheldon 2021 (MST) and 2022 ("AIM: an adaptive and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pets.common.progress import bar
 from pets.errors import ReleaseFailedError, UserError, did_you_mean, shown
-from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.domain import Identifier
 from pets.schema.schema import Schema
+from pets.synthetic.dp_model.collected import DRAWS, Collected, Measure, fitted, misfits_of, share_of
 from pets.synthetic.dp_model.columns import derived
-from pets.synthetic.dp_model.marginals import STEPS, Model, fit
+from pets.synthetic.dp_model.marginals import STEPS, Model
 from pets.synthetic.dp_model.noise_alone import Rare, Verdict, rare_values, verdict
-from pets.synthetic.dp_model.select import SIGNIFICANT, choose, from_singles, model_cells, surprise
-from pets.synthetic.dp_model.workload import (
-    Clique,
-    Floats,
-    Marginal,
-    Workload,
-    displaced,
-    slot_counts,
-    total_error,
-    total_of,
-)
-from pets.synthetic.synthetic_release import MARKER, RECORD, Misfit
+from pets.synthetic.dp_model.select import choose, from_singles, model_cells, surprise
+from pets.synthetic.dp_model.workload import Clique, Workload
+from pets.synthetic.synthetic_release import MARKER, PEOPLE, RECORD, Misfit
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Measure = Callable[[Sequence[tuple[Query, Fraction]]], list[Release]]
-"""Measures queries, each at its share of the budget: all of them or none."""
 
 Selection = Literal["tree", "aim"]
 SELECTIONS: tuple[Selection, ...] = ("tree", "aim")
@@ -52,7 +39,6 @@ CELLS = 50_000
 """Cells of a model: more hold more pairs and take longer (Adult, 10 columns: 30,000 cells hold 31 of 45 pairs)."""
 
 MAX_ROWS = 50_000_000
-DRAWS = 200_000
 FIRST = Fraction(1, 2)
 """AIM: the share of the budget for the first look at everything; the rest measures again what fits worst."""
 
@@ -64,7 +50,7 @@ class Made:
     """What came of it.
 
     Attributes:
-        frame: the rows.
+        frames: the rows of each table.
         releases: what was measured, in order.
         misfits: the model's error against each of them.
         model: that was fitted.
@@ -74,7 +60,7 @@ class Made:
         rare: values whose noisy count is below its noise.
     """
 
-    frame: pd.DataFrame
+    frames: Mapping[str, pd.DataFrame]
     releases: tuple[Release, ...]
     misfits: tuple[Misfit, ...]
     model: Model
@@ -112,7 +98,7 @@ def private_table(
         ReleaseFailedError: after marginals were measured, when the noise drowns the rows or the fit fails; they stay
             charged.
     """
-    found = _Collected(workload)
+    found = Collected(workload)
     first = FIRST if selection == "aim" and workload.pairs else Fraction(1)
     found.add(measure, workload.shares(first))
     found.check()
@@ -123,92 +109,35 @@ def private_table(
         else:
             scores = from_singles(found.marginals, workload.pairs, found.total)
             held = choose(scores, [], found.sizes, cells)
-        model = _fitted(found, held, STEPS, "fitting the model", progress)
+        model = fitted(found, held, STEPS, "fitting the model", progress)
         random = np.random.default_rng([seed, 1])
         count = min(MAX_ROWS, max(1, round(found.total))) if rows is None else rows
         frame = _decoded(schema, workload, model.sample(count, random), random)
-        misfits = _misfits(found, model, held)
-        rare = rare_values(workload, found.marginals, lambda clique: _share(model, None, clique), found.total)
+        misfits = misfits_of(found, model, held)
+        rare = rare_values(workload, found.marginals, lambda clique: share_of(model, None, clique), found.total)
     except (ReleaseFailedError, UserError, KeyboardInterrupt):
         raise
     except Exception as error:
-        again = "asking again with the same settings reuses the same marginals at no cost"
-        if selection == "aim":
-            again = "the whole price was charged before the first, and asking again is charged again"
-        raise ReleaseFailedError(
-            f"the marginals were measured and stay charged, but the model could not be made ({type(error).__name__}); "
-            f"{again}; fewer columns or coarser bins make a smaller model"
-        ) from None
+        again = "the whole price was charged before the first, and asking again is charged again"
+        raise not_made(error, again if selection == "aim" else REUSED) from None
     whole, told = tuple(sorted(found.whole)), verdict(misfits, found.total)
-    return Made(frame, tuple(found.releases), misfits, model, tuple(held), whole, told, rare)
+    name = workload.table if workload.people is None else PEOPLE
+    return Made({name: frame}, tuple(found.releases), misfits, model, tuple(held), whole, told, rare)
 
 
-class _Collected:
-    """Marginals as they come in."""
+REUSED = "asking again with the same settings reuses the same marginals at no cost"
 
-    def __init__(self, workload: Workload) -> None:
-        self.workload = workload
-        self.measured: dict[Clique, Marginal] = {}
-        self.releases: list[Release] = []
-        self.whole: frozenset[int] = frozenset()
 
-    def add(self, measure: Measure, shares: Sequence[tuple[Clique, Fraction]]) -> None:
-        """Measure some more; one measured before becomes the weighted mean of both."""
-        asked = [(self.workload.query(clique), share) for clique, share in shares]
-        known = {release.id for release in self.releases}
-        for (clique, _), release in zip(shares, measure(asked), strict=True):
-            if release.id in known:
-                continue  # the same question at the same price is the same answer, not a second opinion
-            self.releases.append(release)
-            new = self.workload.read(clique, release)
-            self.measured[clique] = self.measured[clique].joined(new) if clique in self.measured else new
-
-    @property
-    def total(self) -> float:
-        """The noisy number of rows."""
-        return total_of(list(self.measured.values()))
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Slots of each column, as the model has them."""
-        return tuple(size - (place in self.whole) for place, size in enumerate(self.workload.sizes))
-
-    @property
-    def marginals(self) -> dict[Clique, Marginal]:
-        """What was measured, without the slots that are left out."""
-        return {clique: self._left(one) for clique, one in self.measured.items()}
-
-    def _left(self, one: Marginal) -> Marginal:
-        kept = tuple(slice(-1 if place in self.whole else None) for place in one.clique)
-        return replace(one, values=one.values[kept])
-
-    def settle(self) -> None:
-        """Leave out the slot "no value" where noise alone explains what it holds.
-
-        Fitted to noise, the model would make rows without a value of a column that has one in every row. The slot's
-        count is told by every marginal with the column, each weighted by its precision.
-        """
-        empty = []
-        for place, column in enumerate(self.workload.columns):
-            if not column.lacks or column.size < 2:
-                continue
-            counts, sigma = slot_counts(self.measured, place)
-            if counts[-1] < SIGNIFICANT * sigma:
-                empty.append(place)
-        self.whole = frozenset(empty)
-
-    def check(self) -> None:
-        """Refuse to model nothing but noise."""
-        error = total_error(list(self.measured.values()))
-        if self.total < SIGNIFICANT * error:
-            raise ReleaseFailedError(
-                f"the marginals were measured and stay charged, but their noise (σ = {error:,.0f} on the number of "
-                "rows) drowns the rows; ask with a larger epsilon, for fewer columns, or with wider bins"
-            )
+def not_made(error: Exception, again: str) -> ReleaseFailedError:
+    """What is said where marginals were measured and no model could be made of them."""
+    return ReleaseFailedError(
+        f"the marginals were measured and stay charged, but the model could not be made ({type(error).__name__}); "
+        f"{again}; fewer columns or coarser bins make a smaller model"
+    )
 
 
 def _adaptive(
-    found: _Collected, measure: Measure, spent: Fraction, cells: int, seed: int, progress: bool
+    found: Collected, measure: Measure, spent: Fraction, cells: int, seed: int, progress: bool
 ) -> list[Clique]:
     """AIM's loop: fit, find the pair that the model fits worst, measure it again, hold it from now on.
 
@@ -223,10 +152,10 @@ def _adaptive(
     rounds = min(len(workload.columns), len(workload.pairs))
     again: set[Clique] = set()  # each pair once: the same question at the same price would be the same answer
     for turn in range(rounds):
-        model = _fitted(found, held, _AIM_STEPS, f"round {turn + 1} of {rounds}", progress)
+        model = fitted(found, held, _AIM_STEPS, f"round {turn + 1} of {rounds}", progress)
         drawn = model.sample(DRAWS, np.random.default_rng([seed, 2, turn]))
         noisy, total = found.marginals, found.total
-        worst = {pair: surprise(noisy[pair], _share(model, drawn, pair) * total) for pair in workload.pairs}
+        worst = {pair: surprise(noisy[pair], share_of(model, drawn, pair) * total) for pair in workload.pairs}
         fresh = [pair for pair in worst if pair not in again]
         fits = [pair for pair in fresh if pair in held or model_cells(sizes, [*held, pair]) <= cells] or fresh
         best = max(fits, key=lambda pair: (worst[pair], pair))
@@ -238,37 +167,6 @@ def _adaptive(
         left = {pair: score for pair, score in worst.items() if pair not in held}
         held += choose(left, held, sizes, cells)[: max(1, len(workload.pairs) // rounds)]
     return held
-
-
-def _fitted(found: _Collected, held: Sequence[Clique], steps: int, what: str, progress: bool) -> Model:
-    used = {clique: one for clique, one in found.marginals.items() if len(clique) == 1 or clique in held}
-    sizes, total = found.sizes, found.total
-    with bar(steps, what, show=progress) as moved:
-        return fit(sizes, used, total, steps=steps, said=moved.to)
-
-
-def _share(model: Model, drawn: Any, clique: Clique) -> Floats:
-    """The model's share of each cell; where no node holds the columns, that of rows drawn from it."""
-    exact = model.marginal(clique)
-    if exact is not None:
-        return exact
-    shape = tuple(model.sizes[place] for place in clique)
-    cells = np.ravel_multi_index([drawn[:, place] for place in clique], shape)
-    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
-    share: Floats = counts / len(drawn)
-    return share
-
-
-def _misfits(found: _Collected, model: Model, held: Sequence[Clique]) -> tuple[Misfit, ...]:
-    drawn = model.sample(DRAWS, np.random.default_rng([0, 3]))
-    total = found.total
-    out = []
-    for clique, one in found.marginals.items():
-        error = float(np.abs(one.values / total - _share(model, drawn, clique)).sum()) / 2
-        noise = displaced(one.sigma, one.values.size, total)
-        names = found.workload.names(clique)
-        out.append(Misfit(names, one.values.size, one.sigma, error, noise, len(clique) == 1 or clique in held))
-    return tuple(out)
 
 
 def _decoded(schema: Schema, workload: Workload, slots: Any, random: np.random.Generator) -> pd.DataFrame:

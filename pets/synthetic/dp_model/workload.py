@@ -70,6 +70,7 @@ class Workload:
     Attributes:
         rows: K, rows of one person that count (``None``: the schema's default).
         people: the question whose people are counted in place of a table's rows.
+        links: the pairs that are measured, each with its weight (none: every pair, all alike).
 
     Raises:
         UserError: when the pairs have more cells than can be measured.
@@ -79,6 +80,7 @@ class Workload:
     columns: tuple[Modelled, ...]
     rows: int | None = None
     people: Query | None = None
+    links: tuple[tuple[Clique, int], ...] = ()
 
     def __post_init__(self) -> None:
         cells = sum(math.prod(self._shape(clique)) for clique in self.cliques)
@@ -102,7 +104,9 @@ class Workload:
 
     @property
     def pairs(self) -> tuple[Clique, ...]:
-        """Every two columns."""
+        """Every two columns, or those that are linked."""
+        if self.links:
+            return tuple(pair for pair, _ in self.links)
         return tuple(itertools.combinations(range(len(self.columns)), 2))
 
     @property
@@ -126,10 +130,18 @@ class Workload:
         return asked if self.rows is None else asked.bound(rows=self.rows)
 
     def shares(self, budget: Fraction = Fraction(1)) -> list[tuple[Clique, Fraction]]:
-        """Each marginal's share of the budget; they add up to it."""
+        """Each marginal's share of the budget; they add up to it.
+
+        Of linked pairs a share is in proportion to weight × cells^⅔: for a given price that makes the weighted sum of
+        their errors least, since the error of a marginal is in proportion to cells ÷ √share.
+        """
         pairs = self.pairs
         singles = budget * (SINGLES if pairs else 1)
         out = [(clique, singles / len(self.singles)) for clique in self.singles]
+        if self.links:
+            parts = [round(1000 * weight * self.cells(pair) ** (2 / 3)) for pair, weight in self.links]
+            whole = sum(parts)
+            return out + [(pair, (budget - singles) * part / whole) for pair, part in zip(pairs, parts, strict=True)]
         return out + [(clique, (budget - singles) / len(pairs)) for clique in pairs]
 
     def read(self, clique: Clique, release: Release) -> Marginal:

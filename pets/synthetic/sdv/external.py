@@ -16,13 +16,13 @@ import numpy as np
 from pets.common.codec import Json
 from pets.errors import ReleaseFailedError, UserError, did_you_mean, missing_extra, shown
 from pets.schema.domain import Domain, Identifier
-from pets.schema.rules import Order, Unique
+from pets.schema.rules import Order, Unique, computed
 from pets.schema.schema import Schema, Table
 from pets.synthetic.dp_model.columns import derived
 from pets.synthetic.dummy_data.fill import Codes
 from pets.synthetic.sdv.across import broken_across, constant_within
 from pets.synthetic.sdv.engine_process import CHARGED, Limits, run, settings_of
-from pets.synthetic.sdv.rules_kept import Fate, computed, fates, first, ordered, put_back
+from pets.synthetic.sdv.rules_kept import Fate, fates, first, ordered, put_back
 from pets.synthetic.sdv.sdv_metadata import PERSON, decoded, kinds, modelled_fields, rendered
 from pets.synthetic.synthetic_release import MARKER, RECORD
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pets.common.codec import Json
 from pets.schema.domain import Domain, Identifier
-from pets.schema.rules import Columns, Derived, OnlyWhen, Order, Rule, Unique, grid
+from pets.schema.rules import Columns, Derived, OnlyWhen, Order, Rule, Unique, computed, grid
 from pets.schema.schema import Table
 from pets.synthetic.dummy_data.fill import Codes, compute
 from pets.synthetic.sdv.sdv_metadata import coded
@@ -44,15 +44,6 @@ class Fate:
     def to_json(self) -> Json:
         """What a manifest says."""
         return {"rule": str(self.rule), "kept": self.kept}
-
-
-def computed(rules: Sequence[Rule], columns: Collection[str]) -> tuple[str, ...]:
-    """The columns that rules compute from others that are there: nobody need learn them."""
-    return tuple(
-        rule.column
-        for rule in rules
-        if isinstance(rule, Derived) and rule.column in columns and set(rule.parts) <= set(columns)
-    )
 
 
 def fates(table: Table, columns: Collection[str], *, constrained: bool) -> tuple[Fate, ...]:

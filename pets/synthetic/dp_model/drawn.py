@@ -1,0 +1,217 @@
+"""Drawn: people and their rows, drawn from a model of their histories.
+
+First rows are drawn with the person. Every later row is drawn from what the model says of a second row given the first:
+the row before it takes the first row's place, and as many rows as are left, with that one, take the place of the number
+of rows. So what a next row is like depends on the row before it, on how many follow, and on the person (a Markov chain
+of first order), and what only a last row can be, such as one that ends in death, comes last.
+
+Rows that break a rule of the schema are drawn again, a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.plan.computed.intervals import grid_of
+from pets.schema.dates import Calendar
+from pets.schema.domain import Domain, Identifier
+from pets.schema.schema import Schema
+from pets.synthetic.dp_model.columns import decoded, derived
+from pets.synthetic.dp_model.given import draw_given
+from pets.synthetic.dp_model.histories import EventTable, Histories
+from pets.synthetic.dp_model.marginals import Ints, Model
+from pets.synthetic.synthetic_release import MARKER, RECORD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Mask = npt.NDArray[np.bool_]
+Keep = Callable[[str, Mapping[str, Ints]], tuple[dict[str, Ints], Mask]]
+"""A table's name and the codes of its rows: the same with its rules put right, and which rows keep them all."""
+
+AGAIN = 20
+"""How often a row that breaks a rule is drawn again; after that it stays, and is counted."""
+
+
+class Drawn:
+    """People and their rows, drawn table by table."""
+
+    def __init__(
+        self, wanted: Histories, model: Model, filled: Collection[int], keep: Keep, random: np.random.Generator
+    ) -> None:
+        self.wanted, self.model, self.filled, self.keep, self.random = wanted, model, filled, keep, random
+        self.columns = wanted.workload.columns
+
+    def frames(self, people: int) -> dict[str, pd.DataFrame]:
+        """Each table's rows, the person table's first."""
+        schema, own = self.wanted.schema, self.wanted.attributes
+        slots = np.empty((people, len(self.columns)), dtype=np.int64)
+
+        def draw(at: Ints) -> dict[str, Ints]:
+            slots[at] = self.model.sample(len(at), self.random)
+            return {name: self.columns[place].drawn(slots[at, place], self.random) for name, place in own.items()}
+
+        codes = self._kept(self.wanted.person, draw, people)
+        ids = np.array([f"{MARKER}-{person:08d}" for person in range(1, people + 1)], dtype=object)
+        out: dict[str, pd.DataFrame] = {}
+        if self.wanted.person is not None:
+            out[self.wanted.person] = _frame(schema, self.wanted.person, ids, ids, codes)
+        known = {place: slots[:, place] for place in own.values()}
+        known |= {table.rows: slots[:, table.rows] for table in self.wanted.events}
+        for table in self.wanted.events:
+            out[table.name] = self._rows(table, known, ids)
+        return out
+
+    def _kept(self, table: str | None, draw: Callable[[Ints], dict[str, Ints]], rows: int) -> dict[str, Ints]:
+        """The codes of so many rows, those that break a rule of their table drawn again."""
+        codes = draw(np.arange(rows))
+        if table is None or not codes:
+            return codes
+        for _ in range(AGAIN):
+            good = self.keep(table, codes)[1]
+            again = np.flatnonzero(~good)
+            if not len(again):
+                break
+            for name, fresh in draw(again).items():
+                codes[name][again] = fresh
+        return self.keep(table, codes)[0]
+
+    def _rows(self, table: EventTable, known: Mapping[int, Ints], ids: npt.NDArray[Any]) -> pd.DataFrame:
+        """All rows of a table, those of a person together and in order."""
+        counts = self._counts(table)[known[table.rows]]
+        owner = np.flatnonzero(counts >= 1)
+        owners: list[Ints] = []
+        rows: list[dict[str, Ints]] = []
+        for row in range(1, table.most + 1):
+            owner = owner[counts[owner] >= row]
+            if not len(owner):
+                break
+            own = {place: slots[owner] for place, slots in known.items()}
+            if rows:
+                on = np.isin(owners[-1], owner)
+                before = {name: codes[on] for name, codes in rows[-1].items()}
+                own |= self._before(table, before, counts[owner] - (row - 2))
+            else:
+                before = {}
+
+            def draw(at: Ints, own: Mapping[int, Ints] = own, before: Mapping[str, Ints] = before) -> dict[str, Ints]:
+                given = {place: slots[at] for place, slots in own.items()}
+                last = {name: codes[at] for name, codes in before.items()}
+                return self._next(table, given, last) if last else self._first(table, given)
+
+            owners.append(owner)
+            rows.append(self._kept(table.name, draw, len(owner)))
+        turns = np.concatenate([np.full(len(one), turn) for turn, one in enumerate(owners)] or [np.zeros(0)])
+        whose = np.concatenate(owners or [owner])
+        sequence = np.lexsort((turns, whose))
+        names = list(rows[0]) if rows else list(table.first)
+        codes = {name: np.concatenate([one[name] for one in rows] or [owner])[sequence] for name in names}
+        records = np.array([f"{MARKER}-{row:08d}" for row in range(1, len(sequence) + 1)], dtype=object)
+        return _frame(self.wanted.schema, table.name, records, ids[whose[sequence]], codes)
+
+    def _counts(self, table: EventTable) -> Ints:
+        """The number of rows that each slot of it stands for."""
+        return np.array([int(label) for label in self.columns[table.rows].labels], dtype=np.int64)
+
+    def _before(self, table: EventTable, codes: Mapping[str, Ints], left: Ints) -> dict[int, Ints]:
+        """What is known of a next row: the row before it in place of the first, and the rows that are left with it."""
+        own = {place: self.columns[place].slots_of(codes[name]) for name, place in table.first.items()}
+        return own | {table.rows: np.searchsorted(self._counts(table), left)}
+
+    def _first(self, table: EventTable, known: Mapping[int, Ints]) -> dict[str, Ints]:
+        """The codes of first rows."""
+        places = tuple(table.first.values())
+        allowed = {place: self._there(table, place) for place in places}
+        drawn = draw_given(self.model, known, places, allowed, self.random)
+        return {
+            name: self.columns[place].drawn(drawn[:, at], self.random)
+            for at, (name, place) in enumerate(table.first.items())
+        }
+
+    def _next(self, table: EventTable, known: Mapping[int, Ints], before: Mapping[str, Ints]) -> dict[str, Ints]:
+        """The codes of next rows, by those before."""
+        wanted = (*table.second.values(), table.gap)
+        allowed = {place: self._there(table, place) for place in table.second.values()}
+        room = self._order(table).cells - 1 - before[table.order]
+        allowed[table.gap] = self._reached(table, room)
+        drawn = draw_given(self.model, known, wanted, allowed, self.random)
+        out = {
+            name: self.columns[place].drawn(drawn[:, at], self.random)
+            for at, (name, place) in enumerate(table.second.items())
+        }
+        return out | {table.order: self._after(table, before[table.order], drawn[:, -1])}
+
+    def _there(self, table: EventTable, place: int) -> Mask:
+        """The slots that a row may have: no value only where a row may lack one, and noise does not explain it."""
+        column = self.columns[place]
+        mask = np.ones(column.size, dtype=bool)
+        if column.lacks:
+            mask[-1] = not self.wanted.always(table, place) and place not in self.filled
+        return mask
+
+    def _order(self, table: EventTable) -> Domain:
+        return self.wanted.schema.table(table.name).columns[table.order]
+
+    def _day(self, table: EventTable) -> tuple[int, int]:
+        """Codes of one unit of the gap, a day where dates are ordered, and how many of a day go before the first."""
+        domain = self._order(table)
+        grid = grid_of(domain)
+        if not isinstance(domain, Calendar) or grid is None:
+            return 1, 0
+        day = int(1 / grid.spacing)
+        return day, int(grid.low * day) % day
+
+    def _bins(self, table: EventTable) -> tuple[Ints, Ints]:
+        """The least and the greatest of each slot of the gap, in its units."""
+        column = self.columns[table.gap]
+        shift = 0 if isinstance(self._order(table), Calendar) else column.domain.cells // 2
+        ends = column.ends
+        return ends[0] - shift, ends[1] - shift
+
+    def _reached(self, table: EventTable, room: Ints) -> Mask:
+        """Which gaps lead to a place that the column has, by how many codes are left after the row before."""
+        low = self._bins(table)[0]
+        mask = low[None, :] * self._day(table)[0] <= room[:, None]
+        mask[:, -1] = False  # (no value: there is a next row)
+        return mask
+
+    def _after(self, table: EventTable, before: Ints, gaps: Ints) -> Ints:
+        """The code of the next row in the column that orders rows."""
+        (width, begun), last = self._day(table), self._order(table).cells - 1
+        low, high = (ends[gaps] for ends in self._bins(table))
+        high = np.minimum(high, (last - before) // width)
+        units = low + (self.random.random(len(gaps)) * (np.maximum(high - low, 0) + 1)).astype(np.int64)
+        # some time on that day, and not before the row before
+        day = ((before + begun) // width + units) * width - begun
+        start = np.where(units == 0, before, day)
+        found = start + (self.random.random(len(gaps)) * (day + width - start)).astype(np.int64)
+        return np.asarray(np.minimum(found, last), dtype=np.int64)
+
+
+def _frame(
+    schema: Schema, table: str, records: npt.NDArray[Any], people: npt.NDArray[Any], codes: Mapping[str, Ints]
+) -> pd.DataFrame:
+    """Rows in the schema's order: ids invented, values of their codes, look-ups from their source."""
+    import pandas as pd
+
+    made: dict[str, Any] = {}
+    for name, some in codes.items():
+        drawn = decoded(schema.table(table).columns[name], some)
+        one: pd.Series[Any] = pd.Series(drawn, dtype=object)
+        made[name] = one if None in drawn else one.infer_objects()
+    for name, domain in derived(schema, table, made).items():
+        lookup = domain.lookup
+        assert lookup is not None
+        made[name] = made[lookup.column].map(lambda value, of=lookup.mapping: of.get(value))
+    home = schema.table(table)
+    out: dict[str, Any] = {RECORD: records}
+    for name, own in home.columns.items():
+        if isinstance(own, Identifier):
+            out[name] = people if name == home.unit.column else records
+        elif name in made:
+            out[name] = made[name]
+    return pd.DataFrame(out)

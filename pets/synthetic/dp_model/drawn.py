@@ -1,9 +1,10 @@
 """Drawn: people and their rows, drawn from a model of their histories.
 
-First rows are drawn with the person. Every later row is drawn from what the model says of a second row given the first:
-the row before it takes the first row's place, and as many rows as are left, with that one, take the place of the number
-of rows. So what a next row is like depends on the row before it, on how many follow, and on the person (a Markov chain
-of first order), and what only a last row can be, such as one that ends in death, comes last.
+First rows are drawn with the person. Every later row is drawn from what the model says of a second row given the first,
+with the row before it in the first row's place (a Markov chain of first order, given the person): how far away it is by
+the person's number of rows, for people with many have them close together; its values besides by whether it is the
+last, as the second row of people with two is: what only a last row can be, such as one that ends in death, comes last
+as far as noise lets the model know.
 
 Rows that break a rule of the schema are drawn again, a few times.
 """
@@ -94,14 +95,16 @@ class Drawn:
             if rows:
                 on = np.isin(owners[-1], owner)
                 before = {name: codes[on] for name, codes in rows[-1].items()}
-                own |= self._before(table, before, counts[owner] - (row - 2))
+                own |= {place: self.columns[place].slots_of(before[name]) for name, place in table.first.items()}
             else:
                 before = {}
 
-            def draw(at: Ints, own: Mapping[int, Ints] = own, before: Mapping[str, Ints] = before) -> dict[str, Ints]:
+            def draw(
+                at: Ints, own: Mapping[int, Ints] = own, before: Mapping[str, Ints] = before, row: int = row
+            ) -> dict[str, Ints]:
                 given = {place: slots[at] for place, slots in own.items()}
                 last = {name: codes[at] for name, codes in before.items()}
-                return self._next(table, given, last) if last else self._first(table, given)
+                return self._next(table, given, last, row) if last else self._first(table, given)
 
             owners.append(owner)
             rows.append(self._kept(table.name, draw, len(owner)))
@@ -117,11 +120,6 @@ class Drawn:
         """The number of rows that each slot of it stands for."""
         return np.array([int(label) for label in self.columns[table.rows].labels], dtype=np.int64)
 
-    def _before(self, table: EventTable, codes: Mapping[str, Ints], left: Ints) -> dict[int, Ints]:
-        """What is known of a next row: the row before it in place of the first, and the rows that are left with it."""
-        own = {place: self.columns[place].slots_of(codes[name]) for name, place in table.first.items()}
-        return own | {table.rows: np.searchsorted(self._counts(table), left)}
-
     def _first(self, table: EventTable, known: Mapping[int, Ints]) -> dict[str, Ints]:
         """The codes of first rows."""
         places = tuple(table.first.values())
@@ -132,18 +130,26 @@ class Drawn:
             for at, (name, place) in enumerate(table.first.items())
         }
 
-    def _next(self, table: EventTable, known: Mapping[int, Ints], before: Mapping[str, Ints]) -> dict[str, Ints]:
-        """The codes of next rows, by those before."""
-        wanted = (*table.second.values(), table.gap)
-        allowed = {place: self._there(table, place) for place in table.second.values()}
+    def _next(
+        self, table: EventTable, known: Mapping[int, Ints], before: Mapping[str, Ints], row: int
+    ) -> dict[str, Ints]:
+        """The codes of next rows, by those before: first how far away they are, then their values."""
         room = self._order(table).cells - 1 - before[table.order]
-        allowed[table.gap] = self._reached(table, room)
-        drawn = draw_given(self.model, known, wanted, allowed, self.random)
+        reached = {table.gap: self._reached(table, room)}
+        gap = draw_given(self.model, known, (table.gap,), reached, self.random)[:, 0]
+        order = self._after(table, before[table.order], gap)
+        counts = self._counts(table)
+        last = counts[known[table.rows]] == row
+        two = np.searchsorted(counts, 2)
+        given = {**known, table.gap: gap, table.rows: np.where(last, two, known[table.rows])}
+        places = tuple(table.second.values())
+        allowed = {place: self._there(table, place) for place in places}
+        drawn = draw_given(self.model, given, places, allowed, self.random) if places else gap[:, None]
         out = {
             name: self.columns[place].drawn(drawn[:, at], self.random)
             for at, (name, place) in enumerate(table.second.items())
         }
-        return out | {table.order: self._after(table, before[table.order], drawn[:, -1])}
+        return out | {table.order: order}
 
     def _there(self, table: EventTable, place: int) -> Mask:
         """The slots that a row may have: no value only where a row may lack one, and noise does not explain it."""

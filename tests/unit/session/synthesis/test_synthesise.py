@@ -23,7 +23,7 @@ from pets.session import answering
 from pets.session.batch import Work
 from pets.session.job import measured as measured_job
 from pets.synthetic.charts import slots
-from pets.synthetic.dp_model import private as private_module
+from pets.synthetic.dp_model import collected as collected_module
 from pets.synthetic.dp_model.columns import modelled
 from pets.synthetic.dp_model.marginals import Model, fit
 from pets.synthetic.dp_model.select import choose, from_singles, model_cells, surprise
@@ -266,7 +266,7 @@ def test_an_aim_that_fails_stays_charged_whole_and_says_so(where: str, monkeypat
         if where == "measuring":
             patch.setattr(answering, "measured", failing)
         else:
-            patch.setattr(private_module, "fit", broken)
+            patch.setattr(collected_module, "fit", broken)
         words = "its charge stands" if where == "measuring" else "charged before the first, and asking again is charged"
         with pytest.raises(ReleaseFailedError, match=words) as caught:
             session.synthesise(epsilon=2, **AIM)
@@ -400,7 +400,7 @@ def test_a_failed_fit_stays_charged_and_says_so(monkeypatch: pytest.MonkeyPatch)
         raise MemoryError("of the fit")
 
     with monkeypatch.context() as patch:
-        patch.setattr(private_module, "fit", broken)
+        patch.setattr(collected_module, "fit", broken)
         with pytest.raises(ReleaseFailedError, match=r"stay charged.*MemoryError.*no cost"):
             session.synthesise(epsilon=1, progress=False)
     spent = session.remaining().spent.loss

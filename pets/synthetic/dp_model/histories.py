@@ -118,6 +118,13 @@ class Histories:
         columns = self.schema.table(table.name).columns
         return place == table.gap or names[0] == table.order or not columns[names[0]].nullable
 
+    def least_rows(self, place: int) -> int:
+        """From how many rows on somebody has what stands at a place: 0 of what is known of everybody."""
+        table = self._table(place)
+        if table is None or place == table.rows:
+            return 0
+        return 2 if place == table.gap or place in table.second.values() else 1
+
     def _table(self, place: int) -> EventTable | None:
         return next((one for one in self.events if place in one.places), None)
 
@@ -132,8 +139,7 @@ class Histories:
         if place == table.rows:
             counts = np.array([int(label) for label in column.labels], dtype=np.int64)
             return counts, counts
-        second = place == table.gap or place in table.second.values()
-        least = 2 if second else 1
+        least = self.least_rows(place)
         low = np.full(column.size, least, dtype=np.int64)
         high = np.full(column.size, table.most, dtype=np.int64)
         if column.lacks:

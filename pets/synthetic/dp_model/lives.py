@@ -79,7 +79,7 @@ def private_lives(
 def _chosen(wanted: Histories, found: Collected, cells: int) -> list[Clique]:
     """The pairs that the model holds: the number of rows with everything of its table, then steps, then what fits.
 
-    Whether a pair is worth its cells is judged among people who have both values: that whoever has no second row lacks
+    Whether a pair is worth its cells is judged among people who have both rows: that whoever has no second row lacks
     all of its values is no news.
     """
     noisy = found.marginals
@@ -95,11 +95,15 @@ def _chosen(wanted: Histories, found: Collected, cells: int) -> list[Clique]:
 
 
 def _news(wanted: Histories, noisy: Marginal) -> float:
-    """How far a pair is from independence among people who have both values, in standard deviations of noise."""
-    values = noisy.values
-    for axis, place in enumerate(noisy.clique):
-        lacks = place not in wanted.attributes.values() and wanted.workload.columns[place].lacks
-        values = np.take(values, range(values.shape[axis] - lacks), axis=axis)
+    """How far a pair is from independence among people who have the rows that it is about, in deviations of noise.
+
+    Who has no such row lacks its value, as do some who have one; so the slot of no value is left out for the later of
+    the two, and what is left is about people who have both rows.
+    """
+    values, levels = noisy.values, [wanted.least_rows(place) for place in noisy.clique]
+    axis = 0 if levels[0] > levels[1] else 1
+    if levels[axis] and wanted.workload.columns[noisy.clique[axis]].lacks:
+        values = np.take(values, range(values.shape[axis] - 1), axis=axis)
     rows, columns = (np.maximum(values.sum(axis=axis), 0.0) for axis in (1, 0))
     expected = np.outer(rows, columns) / max(float(rows.sum()), 1e-9)
     return surprise(Marginal(noisy.clique, values, noisy.sigma), expected)

@@ -125,7 +125,11 @@ def test_a_synthetic_table_holds() -> None:
         somebody = pets.people(n=pets.events("t").count(max=4), any=pets.events("u").exists()).where(col("n") > 0)
         return session.synthesise(50, epsilon=20, table=somebody, seed=1, progress=False)
 
-    asks = {name: made(name) for name in ("tree", "aim")} | {"people": people}
+    def tables(session: pets.Session) -> Any:
+        wanted: dict[str, Any] = {"columns": {"t": ["g"], "p": ["sex"]}, "order": "day", "bound": 2}
+        return session.synthesise(50, epsilon=20, tables=["p", "t"], seed=1, progress=False, **wanted)
+
+    asks = {name: made(name) for name in ("tree", "aim")} | {"people": people, "tables": tables}
     found = replay(SCHEMA, None, asks, count=2, seed=3)
     assert found.holds, found
     assert found.draws >= 18 and 0.1 < found.worst <= 1

@@ -230,8 +230,9 @@ class Federation(FederatedBounds, FederatedFits, GridVerbs, OneSite):
         Args:
             rows: to draw; left out, the noisy number of rows.
             secure: how each marginal's vectors are combined.
-            settings: ``epsilon`` (needed), ``table``, ``columns``, ``bins``, ``bound``, ``cells``, ``seed``,
-                ``progress``, as for :func:`pets.session.synthesis.synthesise.synthesise` with ``method="dp"``.
+            settings: ``epsilon`` (needed), ``table``, ``tables``, ``order``, ``columns``, ``bins``, ``bound``,
+                ``cells``, ``seed``, ``progress``, as for :func:`pets.session.synthesis.synthesise.synthesise` with
+                ``method="dp"``.
 
         Raises:
             UserError: before anything is sent; nothing is spent.

@@ -21,7 +21,6 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.synthesis.engine import PERSON, ROW
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings
 from pets.synthetic.synthetic_release import SyntheticRelease
@@ -29,7 +28,7 @@ from pets.synthetic.synthetic_release import SyntheticRelease
 Ask = Callable[[Sequence[tuple[Query, DP]]], list[Release]]
 """Asks all of the questions, or none where a site has no room for them."""
 
-SETTINGS = ("epsilon", "table", "columns", "bins", "bound", "cells", "seed", "progress")
+SETTINGS = ("epsilon", "table", "tables", "order", "columns", "bins", "bound", "cells", "seed", "progress")
 
 UNSIGNED = (
     "No certificate binds these rows: several sites have no ledger together, and each site's knows its own part alone; "
@@ -71,7 +70,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
         method="dp",
         dataset=schema.dataset,
         schema_digest=schema.digest,
-        schema=schema if request.cohort is None else None,
+        schema=schema if request.cohort is None or request.histories is not None else None,
         data=data,
         releases=made.releases,
         guarantee=promise.replace("any released table", "any synthetic table")
@@ -104,7 +103,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
         notes=(
             made.verdict.words,
             *rare_note(made.rare),
-            ROW if request.cohort is None else PERSON,
+            request.shape,
             f"The model holds every column by itself and {len(held)} of {len(workload.pairs)} pairs; the others, and "
             "whatever takes three columns or more, follow only as far as these imply it.",
             UNSIGNED,

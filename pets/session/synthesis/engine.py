@@ -38,6 +38,13 @@ PERSON = (
 )
 
 
+LIVES = (
+    "Rows with one invented id belong together, and the id stands for no real person. A person's first row and how "
+    "many follow are drawn with the person, and every later row from the one before it: what takes three rows of a "
+    "person, or rows of two tables, holds only as far as this implies it."
+)
+
+
 def by_engine(
     custody: Custody,
     rows: int | None,

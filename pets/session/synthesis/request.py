@@ -143,11 +143,26 @@ class SynthesisRequest:
         return one_table(self.schema, self.table) if self.cohort is None else PEOPLE
 
     @property
+    def shape(self) -> str:
+        """What a row is, in one sentence or two."""
+        from pets.session.synthesis.engine import LIVES, PERSON, ROW
+
+        return LIVES if self.histories is not None else ROW if self.cohort is None else PERSON
+
+    @property
     def told(self) -> Json:
         """What the settings of the data set say of its people."""
         if self.cohort is None:
             return {}
-        return {PEOPLE: {name: part for name, part in self.cohort.to_json().items() if name != "agg"}}
+        if self.histories is not None:
+            tables = {one.name: {"order": one.order, "most": one.most} for one in self.histories.events}
+            return {"histories": tables, PEOPLE: self._asked}
+        return {PEOPLE: self._asked}
+
+    @property
+    def _asked(self) -> Json:
+        assert self.cohort is not None
+        return {name: part for name, part in self.cohort.to_json().items() if name != "agg"}
 
     @property
     def most_rows(self) -> int:

@@ -24,7 +24,7 @@ from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
 from pets.session.job import Job
 from pets.session.synthesis.attest import attested
-from pets.session.synthesis.engine import PERSON, ROW, by_engine, ruled
+from pets.session.synthesis.engine import by_engine, ruled
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings, rows_to_draw
 from pets.synthetic.sdv import external
@@ -44,9 +44,12 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
             then a row of features), ``columns``, ``bins`` (a column's edges, how many, or
             ``"year"``, ``"quarter"``, ``"month"``), ``bound`` (rows of one person that count), ``selection``
             (``"tree"`` or, much slower, ``"aim"``), ``cells`` (of the model), ``seed`` (of drawing rows), ``again``,
-            ``progress``. For the others: ``table``, ``columns``, ``order`` (of a person's rows, ``"par"``), ``epochs``,
-            ``timeout`` (seconds), ``memory`` (GB), ``seed``, ``progress``; ``rows`` are people for ``"hma"`` and
-            ``"par"``.
+            ``progress``. In place of ``table``, ``tables`` names several of the same people, whose rows are linked and
+            follow one another: ``order`` then says which column orders a person's rows (a date or a number, by table),
+            ``columns`` and ``bins`` are stated by table, ``bound`` is the most rows that a person gets in each (a
+            number, or by table), and ``rows`` are people. For the other methods: ``table``, ``columns``, ``order`` (of
+            a person's rows, ``"par"``), ``epochs``, ``timeout`` (seconds), ``memory`` (GB), ``seed``, ``progress``;
+            ``rows`` are people for ``"hma"`` and ``"par"``.
 
     Raises:
         UserError: before any row is read; nothing is spent.
@@ -106,8 +109,9 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
     binned = {column.name: column.size for column in workload.columns}
     whole = [workload.columns[place].name for place in made.whole]
     read = request.cohort is None or request.histories is not None  # (no schema reads people)
-    broken = {one: unkept(custody.schema.table(one), made.frames[one]) for one in made.frames} if read else {}
-    rules = [rule for some in broken.values() for rule in some]
+    tried = request.histories is not None
+    broken = [unkept(custody.schema.table(one), made.frames[one], tried=tried) for one in made.frames] if read else []
+    rules = [rule for some in broken for rule in some]
     table = SyntheticRelease(
         id=random_id(),
         frames=made.frames,
@@ -147,7 +151,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
         notes=(
             made.verdict.words,
             *rare_note(made.rare),
-            ROW if request.cohort is None else PERSON,
+            request.shape,
             *_notes(made.releases, len(held), len(workload.pairs)),
             *_filled(whole),
             *ruled(rules),

@@ -181,10 +181,11 @@ def first(values: npt.NDArray[np.generic], counted: Rows, person: Names | None =
     return good
 
 
-def unkept(table: Table, made: pd.DataFrame) -> list[Json]:
-    """What a manifest says of each rule of a table whose rows were made without regard to them: counted in these rows.
+def unkept(table: Table, made: pd.DataFrame, *, tried: bool = False) -> list[Json]:
+    """What a manifest says of each rule of a table, counted in its rows.
 
-    A rule that names a column which is not there does not apply.
+    These were made without regard to the rules, or (``tried``) put right and drawn again where they broke one. A rule
+    that names a column which is not there does not apply.
     """
     names = {name for name, domain in table.columns.items() if name in made and not isinstance(domain, Identifier)}
     out = []
@@ -192,7 +193,8 @@ def unkept(table: Table, made: pd.DataFrame) -> list[Json]:
         if set(fate.rule.columns) <= names:
             codes = {name: coded(made[name], table.columns[name]) for name in fate.rule.columns}
             share = float(np.mean(_breaks(fate.rule, table.columns, codes))) if len(made) else 0.0
-            fate = Fate(fate.rule, f"not kept: broken in {share:.1%} of these rows")
+            how = "put right, or drawn again" if tried else "not kept"
+            fate = Fate(fate.rule, f"{how}: broken in {share:.1%} of these rows")
         out.append(fate.to_json())
     return out
 

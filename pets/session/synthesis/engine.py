@@ -18,7 +18,7 @@ from pets.protection.budget import Cost, positive
 from pets.session.custody import Custody
 from pets.session.guard import guarded
 from pets.session.synthesis.attest import attested
-from pets.session.synthesis.request import one_table
+from pets.session.synthesis.request import ROW, one_table
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 if TYPE_CHECKING:
@@ -29,20 +29,6 @@ Made = tuple[dict[str, "pd.DataFrame"], Json]
 JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
 FEW = 100
 """People below whom an engine is likely to remember single ones."""
-
-ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
-PERSON = (
-    "One row has the shape of one person's features, under an invented id that stands for no real person. A condition "
-    "of one column alone holds in every row; any other, and what a computed column has to do with its parts, only as "
-    "far as the model implies it."
-)
-
-
-LIVES = (
-    "Rows with one invented id belong together, and the id stands for no real person. A person's first row and how "
-    "many follow are drawn with the person, and every later row from the one before it: what takes three rows of a "
-    "person, or rows of two tables, holds only as far as this implies it."
-)
 
 
 def by_engine(

@@ -34,6 +34,20 @@ if TYPE_CHECKING:
 _LEAST_UNITS = 10
 """A marginal's share of the price, in units of 1e-12: with less, rounding would eat it."""
 
+ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
+PERSON = (
+    "One row has the shape of one person's features, under an invented id that stands for no real person. A condition "
+    "of one column alone holds in every row; any other, and what a computed column has to do with its parts, only as "
+    "far as the model implies it."
+)
+
+
+LIVES = (
+    "Rows with one invented id belong together, and the id stands for no real person. A person's first row and how "
+    "many follow are drawn with the person, and every later row from the one before it: what takes three rows of a "
+    "person, or rows of two tables, holds only as far as this implies it."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class SynthesisRequest:
@@ -145,8 +159,6 @@ class SynthesisRequest:
     @property
     def shape(self) -> str:
         """What a row is, in one sentence or two."""
-        from pets.session.synthesis.engine import LIVES, PERSON, ROW
-
         return LIVES if self.histories is not None else ROW if self.cohort is None else PERSON
 
     @property

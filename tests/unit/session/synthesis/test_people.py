@@ -14,7 +14,7 @@ from pets import col
 from pets.common.codec import canonical
 from pets.errors import QueryError, UserError
 from pets.federated import Federation, Site, SitePolicy
-from pets.session.synthesis.engine import PERSON, ROW
+from pets.session.synthesis.request import PERSON, ROW
 from pets.synthetic.dp_model.cohort import features
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
 from pets.verify.check import Refused, check

@@ -14,7 +14,7 @@ from pets.common.codec import canonical
 from pets.errors import BudgetError, UserError
 from pets.federated import Federation, Site, SitePolicy
 from pets.schema.rules import OnlyWhen
-from pets.session.synthesis.engine import LIVES
+from pets.session.synthesis.request import LIVES
 from pets.synthetic.dp_model.histories import histories
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
 from pets.verify.check import Refused, check

@@ -135,6 +135,14 @@ def test_tokens_that_nobody_has_are_all_refused_alike_and_tried_slowly(made: Cla
         assert served.ask("GET", "/progress", made.token("s01")).status == 200
 
 
+def test_a_token_ends_when_its_line_is_taken_out(made: Class) -> None:
+    file = made.key / "tokens.csv"
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("s01")), "utf-8")
+    with desked(made) as served:
+        statuses = [served.ask("GET", "/progress", made.token(student)).status for student in ("s01", "s02")]
+        assert statuses == [401, 200] and served.desk.classes == {"A small lesson": 1}
+
+
 def test_what_cannot_be_logged_is_no_attempt_and_tells_nothing(
     made: Class, served: Desked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

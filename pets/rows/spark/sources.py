@@ -156,7 +156,8 @@ def _lacking(session: Any, frame: Any, columns: Sequence[str]) -> str | None:
         )
         try:
             held = reader.getFileMetaData().getSchema()
-            above = {folder.partition("=")[0] for folder in file.split("/")[:-1] if "=" in folder}
+            # (a folder has letters of its name escaped once more)
+            above = {unquote(folder.partition("=")[0]) for folder in file.split("/")[:-1] if "=" in folder}
             return next((name for name in columns if name not in above and not held.containsField(name)), None)
         finally:
             reader.close()

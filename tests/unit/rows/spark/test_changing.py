@@ -15,6 +15,7 @@ import pets
 from pets.errors import DataError
 from pets.plan.plan import make_plan
 from pets.rows.snapshot import Snapshot
+from pets.rows.spark.sources import opened
 from pets.rows.tabulate import ENGINES, tabulate
 from tests.sparks import spark
 from tests.unit.rows.spark.test_making import ASKED, EVENTS, PEOPLE, SCHEMA, frame, made, on_duckdb, rows
@@ -116,6 +117,15 @@ def test_a_column_that_some_files_of_a_folder_lack_is_refused_and_not_null_in_th
         made(tmp_path / "s", source, schema)
     pq.write_table(EVENTS.append_column("m", EVENTS["n"]), source / "2.parquet")
     assert rows(made(tmp_path / "s", source, schema)) == rows(on_duckdb(pa.concat_tables([EVENTS] * 2), schema))
+
+
+def test_a_column_of_folders_names_is_in_all_files(tmp_path: Path) -> None:
+    """Spark escapes letters of it, which is no part of what it is called."""
+    source = tmp_path / "a b%20#?é.parquet"
+    columns = frame(EVENTS).selectExpr("*", "n % 2 AS `o'x=%é`")
+    columns.write.partitionBy("o'x=%é").parquet(f"file://{source}")
+    found, _ = opened(source, "t", ["id", "o'x=%é"])
+    assert {line.s1 for line in found.collect()} == {"0", "1"}
 
 
 def test_rows_that_came_to_a_table_since_it_was_last_read_are_there(tmp_path: Path) -> None:

@@ -218,7 +218,8 @@ class Fit(Saved, Margined):
             most = np.argsort(-np.abs(found.direction), kind="stable")[:2]
             named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
             where = "" if lacks != found.why or "rows" in lacks else f", {named} above all"
-            more = "" if self.release.mechanism == "none" else ", or ask with more epsilon; this answer stays charged"
+            more = "" if self.release.mechanism == "none" else ", or ask with more epsilon"
+            more += "; this answer stays charged" if more and self.release.data == "real" else ""
             out.append(f"No coefficients: {lacks}{where}. Take fewer terms or more rows{more}.")
         elif found.health < POOR:
             out.append(

@@ -46,10 +46,12 @@ def numbers(name: str, domain: Domain, values: Any, listed: bool = False) -> Flo
         listed: whether a number is taken as a category of its values.
 
     Raises:
-        UserError: for what is no number, or a value that the schema does not list.
+        UserError: for what is no number, a value that the schema does not list, and several columns of one name.
     """
     import pandas as pd
 
+    if getattr(values, "ndim", 1) > 1:
+        raise UserError(f"there are several columns {name!r}; leave one of them")
     none = _none(domain, values)
     values = values.mask(none) if none.any() else values
     if isinstance(domain, Numeric) and not listed:

@@ -227,7 +227,8 @@ class GlmFit(Predicts, Margined, OtherNames):
             most = np.argsort(-np.abs(found.direction), kind="stable")[:2]
             named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
             where = "" if self._progress.why else f", {named} above all"
-            rest = "" if self.exact else "; what was asked stays charged"
+            free = self.exact or self.releases[0].data == "dummy"
+            rest = "" if free else "; what was asked stays charged"
             remedy = "Take fewer terms or more rows" + ("" if self.exact else ", or more epsilon")
             if found.why == SEPARATED:
                 remedy = "Take the term out, or a category of its values in its place"

@@ -119,6 +119,8 @@ def of_frame(over: Any, weights: str | None, design: Design, by: str) -> Populat
         return Population(values, (1.0,) * len(frame))
     if weights not in frame.columns:
         raise UserError(f"the population has no column {shown(weights)} of weights{did_you_mean(weights, columns)}")
+    if list(frame.columns).count(weights) > 1:
+        raise UserError(f"there are several columns {weights!r}; leave one of them")
     return Population(values, _weights(frame[weights].tolist()))
 
 

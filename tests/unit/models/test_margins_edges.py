@@ -155,3 +155,18 @@ def test_a_release_that_computes_a_column_otherwise_is_no_population() -> None:
             fit.margins("sick", over=other)
         with pytest.raises(UserError, match="ask for the original file"):
             Margins.from_json(good.to_json() | {"over": {"release": other.to_json()}})
+
+
+def test_two_columns_of_one_name_are_none() -> None:
+    fit = exact_odds()
+    names = ["age", "age", "region", "sick", "n", "n"]
+    twice = pd.DataFrame([[30, 40, "N", True, 1, 2]], columns=names)
+    judged = pd.DataFrame([[30, "N", True, True, True]], columns=["age", "region", "sick", "died", "died"])
+    for ask in (
+        lambda: fit.predict_proba(twice),
+        lambda: fit.margins("region", over=twice),
+        lambda: fit.margins("age", over=twice, weights="n", levels=[30, 40]),
+        lambda: fit.score(judged),
+    ):
+        with pytest.raises(UserError, match=r"several columns '(age|n|died)'; leave one of them"):
+            ask()

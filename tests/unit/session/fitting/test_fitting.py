@@ -89,6 +89,8 @@ def test_invented_rows_promise_nothing_however_many_questions_they_answer() -> N
         fit = twin.fit(model, pets.DP(epsilon=2))
         assert len(fit.answers) > 1 and fit.guarantee == fit.answers[0].guarantee
         assert fit.guarantee.startswith("Dummy data") and "ε = 0" not in fit.summary()
+        drowned = twin.fit(model, pets.DP(rho=1e-6))
+        assert not drowned.estimable and "stays charged" not in drowned.summary()
     real = many().fit(SEVERAL[0], pets.DP(epsilon=2))
     promised = together(real.answers)
     assert together([*real.answers, *fit.answers]) == f"{promised} {fit.guarantee}"

@@ -108,7 +108,7 @@ def keeps_the_promise(case: Case, persons: int = 6) -> None:
     event("some bound is reached" if reached else "no bound is reached")
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(case=people_strategies.cases())
 def test_one_person_in_all_tables_moves_the_vector_by_at_most_its_sensitivity(case: Case) -> None:
     keeps_the_promise(case)

@@ -78,9 +78,16 @@ def verify(
     """
     from pets.ledger.log.verifier import Unverified
     from pets.ledger.log.verifier import verify as verified
+    from pets.models.saving import FITS, SAVED, kind_of
 
     public, signed = _public(key), _read(certificate)
     answer = None if release is None else _read(release)
+    if (kind := kind_of(signed)) in FITS:
+        raise UserError(
+            f"{str(certificate)!r} is {SAVED[kind][2]}, which nobody signs: verify the releases that it follows from, "
+            "each by itself, as pets fit --releases FOLDER writes them; in Python they are fit.answers (of averages, "
+            "margins.releases), each with its save"
+        )
     try:
         files = {str(path): sha256(_read(path)).hexdigest() for path in table or ()}
         said = (

@@ -28,6 +28,9 @@ SAVED = {
 }
 """By the name in its form: where what is saved is read, and what it is called, with its article."""
 
+FITS = ("fit", "glm fit", "survival curves", "log-rank test", "hazard ratios", "margins")
+"""Those of :data:`SAVED` that nobody signs: they follow from releases that are signed, each by itself."""
+
 TABLE = "for its table write fit.table.to_csv('fit.csv')"
 
 

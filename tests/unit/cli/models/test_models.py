@@ -101,6 +101,8 @@ def test_a_fit_is_python_s_own_and_its_release_holds(capsys: Shown, tmp_path: Pa
     assert main.run([*odds, "--releases", str(tmp_path / "five")]) == 0
     assert "5 release(s) written" in capsys.readouterr().err
     assert len(list((tmp_path / "five").glob("release-*.json"))) == 5
+    assert main.run(["verify", str(tmp_path / "a.json"), "--key", key]) != 0  # (it was not edited: nobody signs it)
+    assert "is a straight line, which nobody signs: verify the releases" in capsys.readouterr().err
     assert main.run([*asked[:-1], str(tmp_path / "both"), "--rows", "2"]) == 0  # (people's scores are a second one)
     assert "2 release(s) written" in capsys.readouterr().err
     both = [pets.Release.load(tmp_path / "both" / f"release-{at}.json") for at in (1, 2)]

@@ -1,8 +1,8 @@
 """Published rates, and what the tables of a pack show of them: ``python -m tests.plausible.measure`` prints both.
 
-``rates.yaml`` and ``first_look.yaml`` hold those that the pack is tuned to, ``held_out.yaml`` those that it is never
-tuned to. Each is measured by one line of SQL over the tables as they are written; nothing here knows how a row was
-made.
+``rates.yaml``, ``first_look.yaml``, ``second_look.yaml`` and ``lives.yaml`` hold those that the pack is tuned to,
+``held_out.yaml`` those that it is never tuned to. Each is measured by one line of SQL over the tables as they are
+written; nothing here knows how a row was made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-TUNED, FIRST_LOOK, HELD_OUT = "rates.yaml", "first_look.yaml", "held_out.yaml"
+TUNED, FIRST_LOOK, SECOND_LOOK, LIVES, HELD_OUT = (
+    f"{name}.yaml" for name in ("rates", "first_look", "second_look", "lives", "held_out")
+)
+SEEN = (TUNED, FIRST_LOOK, SECOND_LOOK, LIVES)
 MEASURED = HERE / "measured.json"
 """What the page shows, and the test compares: of so many people, with this seed."""
 
@@ -100,7 +103,8 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="those too that are never used for tuning")
     parser.add_argument("--keep", action="store_true", help="measure all of 50,000 and 400,000, write measured.json")
     args = parser.parse_args()
-    wanted = rates(TUNED) + rates(FIRST_LOOK) + (rates(HELD_OUT) if args.held_out or args.keep else [])
+    wanted = [rate for file in SEEN for rate in rates(file)]
+    wanted += rates(HELD_OUT) if args.held_out or args.keep else []
     told = shown(args.people, args.seed, wanted)
     for rate in wanted:
         found = told["rates"][rate.name]

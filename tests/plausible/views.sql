@@ -30,3 +30,15 @@ CREATE VIEW emergencies AS SELECT a.fyear, a.age, a.decile, a.person IN
 CREATE VIEW visits AS SELECT e.*, d.imd_decile AS decile FROM ecds e JOIN demographics d USING (nhs_number);
 CREATE VIEW tests AS SELECT *, year(SPECIMEN_DATE) || 'Q' || quarter(SPECIMEN_DATE) AS quarter,
   100.0 * (TEST_RESULT = 'Positive')::int AS positive FROM sgss;
+-- every diagnosis of an episode
+CREATE VIEW told AS SELECT * FROM (UNPIVOT (SELECT NEWNHSNO AS person, COLUMNS('DIAG_4_.*') FROM apc) ON COLUMNS('DIAG_4_.*') INTO NAME place VALUE code);
+-- how long people of a tenth live by its death rates: a life table of bands of five years, the last from 90
+CREATE VIEW expectancy AS
+  WITH lived AS (SELECT gender AS sex, a.decile, least(a.age // 5, 18) AS band, count(*) AS years
+      FROM alive a JOIN demographics d ON d.nhs_number = a.person GROUP BY ALL),
+    died AS (SELECT gender AS sex, imd_decile AS decile, least(DEC_AGEC // 5, 18) AS band, count(*) AS deaths
+      FROM deaths JOIN demographics ON nhs_number = DEC_CONF_NHS_NUMBER GROUP BY ALL),
+    rate AS (SELECT *, greatest(coalesce(deaths, 0) / years, 1e-9) AS m FROM lived LEFT JOIN died USING (sex, decile, band)),
+    left_over AS (SELECT *, exp(-5 * (sum(m) OVER (PARTITION BY sex, decile ORDER BY band) - m)) AS s FROM rate)
+  SELECT sex, decile, sum(CASE WHEN band = 18 THEN s / m ELSE s * (1 - exp(-5 * m)) / m END) AS years
+  FROM left_over WHERE sex IN ('1', '2') GROUP BY sex, decile;

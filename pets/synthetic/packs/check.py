@@ -23,7 +23,7 @@ from pets.synthetic.packs.declared import PERSON, Pack
 from pets.synthetic.packs.field import family, on_steps
 from pets.synthetic.packs.formula import Formula, Scope, evaluate
 from pets.synthetic.packs.functions import FUNCTIONS
-from pets.synthetic.packs.values import Values, coded
+from pets.synthetic.packs.values import Values, coded, constant
 
 
 @dataclass(frozen=True)
@@ -264,8 +264,9 @@ class _Checking(Scope):
             out &= inside | slot.holes | low.holes | high.holes
         return Values("truth", out)
 
-    def _among(self, value: Values, name: str) -> Values:
-        """A column of a family has the value."""
+    def _among(self, value: Any, name: str) -> Values:
+        """A column of a family has the value, which may be a constant."""
+        value = value if isinstance(value, Values) else constant(value, self.rows)
         out = value.holes.copy()
         for slot in self.family(name):
             place = {label: i for i, label in enumerate(slot.labels)}

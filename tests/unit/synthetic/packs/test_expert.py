@@ -170,3 +170,89 @@ def test_the_flags_of_an_extract_are_there(apc: pd.DataFrame) -> None:
     assert apc[apc.FAE_EMERGENCY == "1"].ADMIMETH.str.startswith("2").all()
     injured = apc[apc.DIAG_4_01.isin(["S720", "S525", "T391"])]
     assert injured.CAUSE_4.notna().all() and apc[apc.DIAG_4_01 == "J181"].CAUSE_4.isna().all()
+
+
+LASTING = {
+    "heart failure": {"I500", "I509"},
+    "lung disease": {"J440", "J449"},
+    "diabetes": {"E109", "E119"},
+    "kidney disease": {"N183", "N189"},
+    "dementia": {"F03X", "G309"},
+    "fibrillation": {"I489"},
+    "stroke": {"I694"},
+}
+
+
+def known(apc: pd.DataFrame, codes: set[str]) -> pd.Series:
+    """Whether an episode tells of an illness."""
+    return apc.filter(like="DIAG_4_").isin(codes).any(axis=1)
+
+
+@pytest.mark.parametrize("illness", LASTING)
+def test_an_illness_that_lasts_is_told_in_every_later_episode(apc: pd.DataFrame, illness: str) -> None:
+    alive = apc.DISMETH.ne("4")  # (of what one has at last one may have died before it was known)
+    episodes = apc[alive].assign(told=known(apc, LASTING[illness])).sort_values(["NEWNHSNO", "EPISTART", "EPIORDER"])
+    before = episodes.groupby("NEWNHSNO").told.cumsum() - episodes.told
+    later = episodes[before > 0]
+    assert len(later) > 100 and later.told.all(), later[~later.told].NEWNHSNO.head().tolist()
+    people = episodes[episodes.told].NEWNHSNO.nunique() / episodes.NEWNHSNO.nunique()
+    assert 0.004 < people < 0.3, people
+
+
+def test_who_has_a_severe_illness_dies_sooner(world: Dummy, apc: pd.DataFrame) -> None:
+    day = pd.Timestamp("2021-04-01")
+    people = world["demographics"].set_index("nhs_number")
+    people = people[people.date_of_death.isna() | (people.date_of_death > day)]
+    age = (day - people.date_of_birth).dt.days / 365.25
+    seen = apc[day > apc.EPISTART]
+    severe = set().union(*(LASTING[name] for name in ("heart failure", "lung disease", "kidney disease", "stroke")))
+    old = people[age.between(75, 85) & people.index.isin(seen.NEWNHSNO)]
+    died = old.date_of_death.notna()
+    ill = old.index.isin(seen[known(seen, severe)].NEWNHSNO)
+    assert ill.sum() > 100 and 2 < died[ill].mean() / died[~ill].mean() < 5
+
+
+def test_who_has_a_failing_heart_comes_for_it_again(apc: pd.DataFrame) -> None:
+    urgent = apc[apc.ADMIMETH.str.startswith("2") & (apc.EPIORDER == 1)].sort_values(["NEWNHSNO", "ADMIDATE"])
+    for codes in (LASTING["heart failure"], LASTING["lung disease"]):
+        has = known(urgent, codes)
+        main = urgent.DIAG_4_01.isin(codes)
+        assert main[has].mean() > 0.12 and not main[~has].any()
+
+
+def test_one_certificate_and_one_life_tell_of_the_same_illnesses(world: Dummy, apc: pd.DataFrame) -> None:
+    deaths = world["deaths"].set_index("DEC_CONF_NHS_NUMBER")
+    for codes in (LASTING["heart failure"], LASTING["lung disease"], LASTING["diabetes"], LASTING["dementia"]):
+        certified = deaths.filter(like="S_COD_CODE").isin(codes).any(axis=1)
+        had = deaths.index.isin(apc[known(apc, codes)].NEWNHSNO)
+        been = deaths.index.isin(apc.NEWNHSNO)
+        assert certified[had].mean() > 0.35 > 3 * certified[been & ~had].mean()
+
+
+def test_deprivation_tells_at_birth_at_work_and_at_death(world: Dummy, apc: pd.DataFrame) -> None:
+    people = world["demographics"].set_index("nhs_number")
+    poor, rich = people.imd_decile <= 3, people.imd_decile >= 8
+
+    def ratio(of: pd.Series) -> float:
+        among = people.index.isin(of)
+        return float(among[poor].mean() / among[rich].mean())
+
+    first = apc[apc.EPIORDER == 1]
+    urgent = first[first.ADMIMETH.str.startswith("2")]
+    assert 1.4 < ratio(urgent[urgent.STARTAGE_CALC.between(20, 64)].NEWNHSNO) < 2.1
+    old = people.date_of_birth < "1953-01-01"
+    came = people.index.isin(urgent[urgent.STARTAGE_CALC >= 67].NEWNHSNO)
+    assert 1.05 < came[poor & old].mean() / came[rich & old].mean() < 1.5
+    assert 1.3 < ratio(first[first.EPITYPE == "2"].NEWNHSNO) < 2.3
+    assert 1.5 < ratio(first[known(first, LASTING["lung disease"])].NEWNHSNO) < 3.2
+    died = people[people.date_of_death.notna()]
+    young = died[(died.date_of_death - died.date_of_birth).dt.days.between(35 * 365, 70 * 365)].index
+    assert 1.5 < ratio(pd.Series(young)) < 3.2
+
+
+def test_as_many_come_to_clinics_and_tests_as_in_england(world: Dummy) -> None:
+    people = world["demographics"]
+    alive = (people.date_of_death.isna() | (people.date_of_death > "2023-06-30")).sum()
+    assert 2.0 < (world["op"].APPTDATE.dt.year == 2023).sum() / alive < 2.6
+    assert 7.0 < len(world["sgss"]) / alive < 8.5
+    assert 2.5 < len(world["vaccinations"]) / alive < 3.2

@@ -1,8 +1,8 @@
 """Published rates, and what the tables of a pack show of them: ``python -m tests.plausible.measure`` prints both.
 
-``rates.yaml``, ``first_look.yaml``, ``second_look.yaml`` and ``lives.yaml`` hold those that the pack is tuned to,
-``held_out.yaml`` those that it is never tuned to. Each is measured by one line of SQL over the tables as they are
-written; nothing here knows how a row was made.
+``rates.yaml``, the three looks and ``lives.yaml`` hold those that the pack is tuned to, ``held_out.yaml`` those that it
+is never tuned to. Each is measured by one line of SQL over the tables as they are written; nothing here knows how a row
+was made.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-TUNED, FIRST_LOOK, SECOND_LOOK, LIVES, HELD_OUT = (
-    f"{name}.yaml" for name in ("rates", "first_look", "second_look", "lives", "held_out")
+TUNED, FIRST_LOOK, SECOND_LOOK, THIRD_LOOK, LIVES, HELD_OUT = (
+    f"{name}.yaml" for name in ("rates", "first_look", "second_look", "third_look", "lives", "held_out")
 )
-SEEN = (TUNED, FIRST_LOOK, SECOND_LOOK, LIVES)
+SEEN = (TUNED, FIRST_LOOK, SECOND_LOOK, THIRD_LOOK, LIVES)
 MEASURED = HERE / "measured.json"
 """What the page shows, and the test compares: of so many people, with this seed."""
 

@@ -120,7 +120,7 @@ def _rates() -> Iterable[str]:
     yield "## Gradients, volumes and illnesses that last\n"
     yield wrapped(
         """The pack was set by these 12 with the second mending. Among 50,000 people chance moves most of them by as
-        much as their bands: what 400,000 people show is the pack's."""
+        much as their bands; what 400,000 people show is nearer to what the pack gives."""
     )
     yield ""
     yield _table(lives, told["rates"], many["rates"])

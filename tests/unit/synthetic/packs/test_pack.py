@@ -361,8 +361,8 @@ def test_a_pack_takes_people_and_a_schema_rows(pack: Pack) -> None:
 
 EDITS = [
     ("codes_emergency", "1064901000000108", "1064901000000103", "no valid snomed code"),
-    ("codes_illnesses", "I219: 0 0 0 0 0.5 0.6", "I21.9: 0 0 0 0 0.5 0.6", "no valid icd10 code"),
-    ("codes_illnesses", "I219: 0 0 0 0 0.5 0.6", "I219: 0 0 0.5 0.6", "same number of weights"),
+    ("codes_illnesses", "I219: 0 0 0 0 0.232 0.278", "I21.9: 0 0 0 0 0.232 0.278", "no valid icd10 code"),
+    ("codes_illnesses", "I219: 0 0 0 0 0.232 0.278", "I219: 0 0 0.5 0.6", "same number of weights"),
     ("codes_admin", 'P: 0.5 | any other black', 'P: -0.5 | any other black', "not be negative"),
     ("hospital", "EPISTART: day | _spells", "EPISTART: dya | _spells", "did you mean 'day'"),
     ("hospital", "| DISDATE - ADMIDATE |", "| DISDAT - ADMIDATE |", "did you mean 'DISDATE'"),

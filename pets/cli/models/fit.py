@@ -96,9 +96,16 @@ class Explained:
         if kind == "cox":
             terms = str(self.terms)
             plain = "," in terms or terms.isidentifier()
-            more["reference"] = dict(_reference(text, data, schema) for text in self.reference or ())
+            pairs = [_reference(text, data, schema) for text in self.reference or ()]
+            more["reference"] = dict(pairs)
+            if len(more["reference"]) < len(pairs):
+                raise QueryError("a column has one --reference, and here two are given; leave one out")
             return pets.cox(time, event, names(terms) if plain else terms, **more)
         by = names(self.by)
+        if self.by is not None and not by and kind != "log-rank":
+            raise QueryError(
+                f"--by is columns, such as --by arm, not {shown(self.by)}; leave it out for all rows together"
+            )
         if kind == "log-rank":
             return pets.log_rank(time, event, by, **more)
         return pets.kaplan_meier(time, event, by or None, **more)

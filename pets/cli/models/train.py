@@ -52,7 +52,7 @@ def train(
         raise UserError("a network is one release, which --out writes and pets verify reads; leave --releases out")
     known = load_schema(schema)
     widths = names(hidden)
-    if not all(width.isdecimal() and len(width) < 10 for width in widths):
+    if (hidden is not None and not widths) or not all(width.isdecimal() and len(width) < 10 for width in widths):
         raise QueryError(f"--hidden is widths of layers, such as --hidden 32,16, not {shown(hidden)}")
     if activation is not None and not widths:
         raise QueryError("--activation comes after hidden layers, and there are none; add --hidden 16, or leave it out")

@@ -153,6 +153,12 @@ def test_a_network_is_trained_quoted_and_of_invented_rows(capsys: Shown, tmp_pat
         (["train", *NET, *DATA, *DP, "--activation", "gelu"], "there are none; add --hidden 16, or leave it out"),
         (["train", *NET, *DATA, *DP, "--activation", "relu"], "there are none; add --hidden 16, or leave it out"),
         (["train", *NET, *DATA, *DP, "--activation", "gelu", "--hidden", "3"], "'tanh' and 'relu' alone"),
+        (["train", *NET, *DATA, *DP, "--hidden", ","], "such as --hidden 32,16"),
+        (["fit", "kaplan-meier", *TIMES, *DATA, *DP, "--by", ""], "leave it out for all rows together"),
+        (
+            ["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "arm=old", "--reference", "arm=new"],
+            "a column has one --reference",
+        ),
         (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "old"], "such as --reference arm=old"),
         (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "arm=odd"], "'odd', which the schema does not list"),
         (["fit", "cox", *KINDS["cox"], *DATA, *DP, "--reference", "age=9"], "'age', which is no covariate"),

@@ -7,6 +7,7 @@ sentence and never carry the content of a cell.
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pets.common.pinned import Pinned
 from pets.errors import DataError, PetsError, did_you_mean
 from pets.rows.coding.cell import Cell, parquet, quoted
 from pets.rows.csv_file import NOT_UTF8, header, recoded, relation
@@ -63,10 +65,12 @@ def opened(
     """Open ``source`` on the DuckDB connection for some columns of schema table ``table``, each with its domain.
 
     ``scratch`` is a private folder; ``encoding`` is that of a CSV file. Raises :class:`DataError` for anything that
-    cannot be opened; errors while the block runs (a broken line far into a file) become one too.
+    cannot be opened; errors while the block runs (a broken line far into a file) become one too, and so does it that
+    somebody writes to the file meanwhile.
     """
     label, wanted = label_of(source), list(domains)
     held = f"source_{table_key(table)}"
+    standing = _standing(source)
     try:
         if isinstance(source, str) and source.startswith("duckdb://"):
             relation, names = _attached(con, source, label, table, wanted)
@@ -84,13 +88,33 @@ def opened(
             if cell.nested and not isinstance(domains[name], Identifier):
                 raise nested(name, table, cell.kind, label)
         yield Opened(label, f"{relation} AS t({aliases})", cells)
+        if standing is not None and not standing.current:
+            raise changed(label)
     except (PetsError, KeyboardInterrupt):
         raise
     except Exception as error:
+        if standing is not None and not standing.current:
+            raise changed(label) from None
         raise plain(error, label) from None
     finally:
         con.unregister(held)
         con.execute(f"DETACH DATABASE IF EXISTS {_ATTACHED}")
+
+
+def _standing(source: Source) -> Pinned | None:
+    """A file as it is before it is read; ``None`` for whatever is none."""
+    if not isinstance(source, (str, Path)) or _is_url(source):
+        return None
+    path = Path(source).expanduser()
+    return Pinned(path) if path.is_file() and os.access(path, os.R_OK) else None
+
+
+def changed(label: str) -> DataError:
+    """The error for data that somebody else wrote to while they were read: they may be those of no moment."""
+    return DataError(
+        f"{label} was changed while it was read, and nothing was stored; make the snapshot again when nobody writes to "
+        "it"
+    )
 
 
 def table_key(table: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pets.errors import DataError, UserError
-from pets.rows.sources import check, label_of
+from pets.rows.sources import changed, check, label_of
 from pets.rows.spark.spark_session import beside, running, url_of
 from pets.schema.schema import Schema
 
@@ -130,10 +130,7 @@ class Standing:
         except PySparkException:  # one of them is gone
             found = frozenset()
         if found != self.found:
-            raise DataError(
-                f"{self.label} was changed while it was read, and nothing was stored; make the snapshot again when "
-                "nobody writes to it"
-            )
+            raise changed(self.label)
 
 
 def _stamps(session: Any, files: tuple[str, ...]) -> frozenset[tuple[Any, ...]]:

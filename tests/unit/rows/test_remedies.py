@@ -22,6 +22,7 @@ from pets.rows.drafting import guesses
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
+from pets.rows.staged.staging import selection
 from pets.rows.stored.parts import Part
 from pets.rows.stored.store import New, Store, commit
 from pets.rows.tabulate import tabulate
@@ -126,6 +127,24 @@ def overtaken(again: bool) -> Act:
         with store.writing("more") as new:
             body = {name: one for name, one in said.items() if name != "parts"}
             return commit([New(store, new, body, tuple(Part(one.name, 0, "0" * 64) for one in held.parts))])
+
+    return act
+
+
+def written_to(wrong: bool) -> Act:
+    """A file to which somebody else adds a row between its header and its rows."""
+
+    def act(folder: Path) -> object:
+        file = folder / "t.csv"
+        file.write_bytes(TEXT)
+
+        def adding(*given: Any) -> Any:
+            with file.open("ab") as more:
+                more.write(b"c,3\n" * wrong)
+            return selection(*given)
+
+        with patch("pets.rows.staged.staging.selection", adding):
+            return made(file)
 
     return act
 
@@ -309,6 +328,7 @@ CASES = [
     Case(lambda: made(key=-1), "a whole number from 0 to 2^64 - 1", lambda: made(key=1)),
     Case(refreshed(False), "open it again", refreshed(True)),
     Case(overtaken(False), "make it again", overtaken(True)),
+    Case(written_to(True), "make the snapshot again when nobody writes to it", written_to(False)),
     Case(lambda: made("table:stays"), "open the session with engine='spark' and snapshots=", lambda: made(ROWS)),
     Case(stored(schema=MORE), "make it again", stored(schema=MORE, again=True)),
     Case(stored(lambda kept: kept.chmod(0o755)), "run: chmod 700 s", stored(lambda kept: kept.chmod(0o700))),

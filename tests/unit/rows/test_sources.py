@@ -20,6 +20,7 @@ import pytest
 
 from pets.errors import DataError, UserError
 from pets.rows.snapshot import Snapshot
+from pets.rows.staged import staging
 from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Real, Schema, Table, Unit
 
 SCHEMA = Schema(
@@ -412,6 +413,35 @@ def test_what_cannot_be_opened_is_said_plainly(source: Any, message: str) -> Non
         make(source)
     assert message in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("act", ["added to", "replaced", "damaged", "removed"])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """What was read of it may be the state of no moment: half of an export, or columns in another order."""
+    file, other = tmp_path / "t.csv", tmp_path / "new"
+    file.write_text("id,x\na,1\nb,2\n")
+    chosen = staging.selection
+
+    def meanwhile(*given: Any) -> Any:
+        if act == "added to":
+            with file.open("a") as more:
+                more.write("c,3\n")
+        elif act == "replaced":
+            other.write_text("id,x\na,1\nb,3\n")
+            other.replace(file)
+        elif act == "damaged":
+            file.write_text('id,x\na,"1\n')
+        else:
+            file.unlink()
+        return chosen(*given)
+
+    monkeypatch.setattr(staging, "selection", meanwhile)
+    schema = Schema({"t": Table(Unit("id"), {"id": Identifier(), "x": Integer(0, 9)})})
+    with pytest.raises(DataError, match=r"^t\.csv was changed while it was read, and nothing was stored") as refusal:
+        Snapshot.make(schema, "t", {"t": file}, folder=tmp_path / "s", progress=False)
+    assert refusal.value.__context__ is None and not Snapshot.stored(tmp_path / "s", "t")
 
 
 def test_a_missing_sql_table_is_named(tmp_path: Path) -> None:

@@ -31,7 +31,12 @@ class Synthesise:
     """A synthetic table instead of a query."""
 
     synthesise: Annotated[
-        bool, typer.Option("--synthesise", help="Quote a synthetic table instead of a query (needs --epsilon).")
+        bool,
+        typer.Option(
+            "--synthesise",
+            help="Quote a synthetic table instead of a query (needs --epsilon); several tables at once are quoted by "
+            "session.quote_synthesis(tables=[…]).",
+        ),
     ] = False
     columns: Annotated[
         str | None, typer.Option("--columns", metavar="NAMES", help="Of the synthetic table: age,sex,ward.")

@@ -69,7 +69,7 @@ def _read(form: Any) -> SyntheticRelease:
     derived, said = form["derived"], form["derived"]["manifest"]
     frames = {
         name: _plainly(pd.read_parquet(io.BytesIO(base64.b64decode(form["rows"][name], validate=True))))
-        for name in said["tables"]
+        for name in _in_order(said)
     }
     numbers: dict[str, Any] = {name: None if said[name] is None else float(fraction(said[name])) for name in _FLOATS}
     return SyntheticRelease(
@@ -83,12 +83,18 @@ def _read(form: Any) -> SyntheticRelease:
         notes=tuple(said["notes"]),
         certified=None if form["question"] is None else dict(derived["from"][0]),
         question=form["question"],
-        schema=None if PEOPLE in said["settings"] else Schema.from_json(derived["schema"]),
+        schema=None if said["tables"].keys() == {PEOPLE} else Schema.from_json(derived["schema"]),
         certificate=Certificate(form["certificate"]),
         derived=derived,
         **{name: said[name] for name in _SAME},
         **numbers,
     )
+
+
+def _in_order(said: Json) -> list[str]:
+    """The tables, that of people first (a form has its names in alphabetical order)."""
+    person = said["settings"].get(PEOPLE, {}).get("people", {}).get("of")
+    return sorted(said["tables"], key=lambda name: name != person)
 
 
 def _of_these_answers(made: SyntheticRelease, certificates: Any) -> bool:

@@ -52,13 +52,25 @@ def synthetic(form: Any, key: VerifyingKey, own: Json, asked: SynthesisRequest |
 def _as_asked(found: SyntheticRelease, asked: SynthesisRequest) -> bool:
     """Whether the signed settings, and the questions of the signed answers, are those that were asked."""
     settings = found.settings
-    told = [found.epsilon, [*found.frames], settings["selection"], settings["seed"], settings.get("people")]
-    if told != [asked.epsilon, [asked.name], asked.selection, asked.seed, asked.told.get("people")]:
+    told = [found.epsilon, {*found.frames}, settings["selection"], settings["seed"]]
+    if told != [asked.epsilon, {*asked.made_tables}, asked.selection, asked.seed]:
         return False
-    if asked.rows is not None and len(found.table) != asked.rows:
+    if any(settings.get(name) != asked.told.get(name) for name in ("people", "histories")):
+        return False
+    if asked.rows is not None and not _as_many(found, asked, asked.rows):
         return False
     if asked.selection == "aim":  # later questions follow from answers; the first ones and the settings decide them
         return found.question == asked.question
     questions = [query for query, _ in asked.questions()]
     plans = [make_plan(query, asked.schema).digest for query in questions]
     return [(one.query, one.plan_digest) for one in found.releases] == [*zip(questions, plans, strict=True)]
+
+
+def _as_many(found: SyntheticRelease, asked: SynthesisRequest, rows: int) -> bool:
+    """Whether so many rows were made; of linked tables so many people, with no rows but theirs."""
+    linked = asked.histories
+    if linked is None:
+        return len(found.table) == rows
+    ids = [frame[found.schema.table(name).unit.column] for name, frame in found.frames.items() if found.schema]
+    people = set[str]().union(*ids)
+    return len(people) == rows and (linked.person is None or len(found.frames[linked.person]) == rows)

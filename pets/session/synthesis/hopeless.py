@@ -64,6 +64,10 @@ def _remedy(request: SynthesisRequest, left: int | None) -> str:
     ]
     named = [way for way in ways if way]
     if not named:
+        if request.histories is not None:
+            return (
+                "no price that is left would do: name fewer tables or columns, or ask single questions with release(…)"
+            )
         return "no price that is left and no bins would do: ask single questions with release(…)"
     return f"ask with {', or with '.join(named)}"
 

@@ -48,6 +48,8 @@ LIVES = (
     "person, or rows of two tables, holds only as far as this implies it."
 )
 
+UNDATED = "Real rows of {} without a value of the column that orders them have no place in it: none is counted or made."
+
 
 @dataclass(frozen=True, eq=False)
 class SynthesisRequest:
@@ -157,9 +159,17 @@ class SynthesisRequest:
         return one_table(self.schema, self.table) if self.cohort is None else PEOPLE
 
     @property
+    def made_tables(self) -> tuple[str, ...]:
+        """The tables that are made."""
+        return (self.name,) if self.histories is None else self.histories.names
+
+    @property
     def shape(self) -> str:
         """What a row is, in one sentence or two."""
-        return LIVES if self.histories is not None else ROW if self.cohort is None else PERSON
+        if self.histories is None:
+            return ROW if self.cohort is None else PERSON
+        lost = [repr(name) for name in self.histories.undated]
+        return LIVES if not lost else f"{LIVES} {UNDATED.format(' and of '.join(lost))}"
 
     @property
     def told(self) -> Json:

@@ -107,11 +107,12 @@ class Collected:
 
     def check(self) -> None:
         """Refuse to model nothing but noise."""
+        what = "rows" if self.workload.people is None else "people"
         error = total_error(list(self.measured.values()))
         if self.total < SIGNIFICANT * error:
             raise ReleaseFailedError(
                 f"the marginals were measured and stay charged, but their noise (σ = {error:,.0f} on the number of "
-                "rows) drowns the rows; ask with a larger epsilon, for fewer columns, or with wider bins"
+                f"{what}) drowns the {what}; ask with a larger epsilon, for fewer columns, or with wider bins"
             )
 
 

@@ -73,13 +73,21 @@ class Drawn:
         if table is None or not codes:
             return codes
         for _ in range(AGAIN):
-            good = self.keep(table, codes)[1]
+            good = self._put_right(table, codes)[1]
             again = np.flatnonzero(~good)
             if not len(again):
                 break
             for name, fresh in draw(again).items():
                 codes[name][again] = fresh
-        return self.keep(table, codes)[0]
+        return self._put_right(table, codes)[0]
+
+    def _put_right(self, table: str, codes: Mapping[str, Ints]) -> tuple[dict[str, Ints], Mask]:
+        """The same with rules put right, but for the column that orders rows: where one would change it, it breaks."""
+        fixed, good = self.keep(table, codes)
+        for order in (one.order for one in self.wanted.events if one.name == table):
+            good &= fixed[order] == codes[order]
+            fixed[order] = codes[order]
+        return fixed, good
 
     def _rows(self, table: EventTable, known: Mapping[int, Ints], ids: npt.NDArray[Any]) -> pd.DataFrame:
         """All rows of a table, those of a person together and in order."""
@@ -111,7 +119,7 @@ class Drawn:
         turns = np.concatenate([np.full(len(one), turn) for turn, one in enumerate(owners)] or [np.zeros(0)])
         whose = np.concatenate(owners or [owner])
         sequence = np.lexsort((turns, whose))
-        names = list(rows[0]) if rows else list(table.first)
+        names = list(rows[0]) if rows else [*table.first, *self.wanted.computed[table.name]]
         codes = {name: np.concatenate([one[name] for one in rows] or [owner])[sequence] for name in names}
         records = np.array([f"{MARKER}-{row:08d}" for row in range(1, len(sequence) + 1)], dtype=object)
         return _frame(self.wanted.schema, table.name, records, ids[whose[sequence]], codes)

@@ -19,27 +19,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.common.arguments import whole_between
-from pets.errors import UserError, did_you_mean, shown
 from pets.query_model.columns import col
 from pets.query_model.feature_base import Feature
 from pets.query_model.people import Events, events
 from pets.query_model.query import Query, people
-from pets.schema.dates import Calendar
-from pets.schema.domain import Category, Domain, Identifier
+from pets.schema.dates import Date
+from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
 from pets.schema.rules import computed
 from pets.schema.schema import Schema
-from pets.schema.text_column import Text
+from pets.synthetic.dp_model.asked_tables import by_table, listed_of, most_of, nameable, order_of, parted
 from pets.synthetic.dp_model.cohort import features
-from pets.synthetic.dp_model.columns import Modelled, cut
+from pets.synthetic.dp_model.columns import Modelled
 from pets.synthetic.dp_model.workload import Clique, Workload
-
-MOST = 8
-"""Rows of a person in one table, unless more are asked for."""
-
-MOST_ROWS = 30
-"""The most that can be asked for."""
 
 STEPS = 4
 """How much more than another pair the step from a row's value to the next row's weighs."""
@@ -96,6 +88,16 @@ class Histories:
     events: tuple[EventTable, ...]
     computed: Mapping[str, tuple[str, ...]]
     workload: Workload
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tables, that of people first."""
+        return (*([] if self.person is None else [self.person]), *(one.name for one in self.events))
+
+    @property
+    def undated(self) -> tuple[str, ...]:
+        """Tables whose rows may lack a value of the column that orders them: such rows are in no count."""
+        return tuple(one.name for one in self.events if self.schema.table(one.name).columns[one.order].nullable)
 
     def possible(self, clique: Clique, filled: Collection[int] = ()) -> npt.NDArray[np.bool_] | None:
         """The cells of a pair that people may be in; ``None``: all.
@@ -169,19 +171,21 @@ def histories(
     Raises:
         UserError: naming what is wrong and the remedy.
     """
-    person, named = _parted(schema, tables)
+    person, named = parted(schema, tables)
     known = [*named, *([] if person is None else [person])]
-    chosen, cuts = _by_table("columns", columns, known), _by_table("bins", bins, known)
-    orders = {name: _order(schema, name, order, named) for name in named}
-    most = {name: _most(schema, name, bound, named) for name in named}
-    listed = {name: _listed(schema, name, chosen, cuts) for name in known}
+    chosen, cuts = by_table("columns", columns, known), by_table("bins", bins, known)
+    orders = {name: order_of(schema, name, order, named) for name in named}
+    most = {name: most_of(schema, name, bound, named) for name in named}
+    listed = {name: listed_of(schema, name, chosen, cuts, orders.get(name)) for name in known}
     made_of = {name: computed(schema.table(name).rules, {*listed[name], orders.get(name, "")}) for name in known}
     made_of = {name: tuple(one for one in some if one != orders.get(name)) for name, some in made_of.items()}
     left = {name: [one for one in listed[name] if one not in made_of[name]] for name in known}
+    told = {name: tuple(dict.fromkeys((orders[name], *left[name]))) for name in named}
+    nameable(schema, person, [one for name in named for one in _named(name, told[name], orders[name])])
     made: dict[str, Feature] = {}
     stated: dict[str, Any] = {}
     for name in named:
-        for feature, node, cutting in _features(schema, name, orders[name], most[name], left[name], cuts):
+        for feature, node, cutting in _features(schema, name, orders[name], most[name], told[name], cuts):
             made[feature] = node
             if cutting is not None:
                 stated[feature] = cutting
@@ -200,8 +204,8 @@ def histories(
             orders[name],
             most[name],
             places[_rows(name)],
-            _places(places, name, 1),
-            _places(places, name, 2),
+            {one: places[_value(name, one, 1)] for one in told[name]},
+            {one: places[_value(name, one, 2)] for one in told[name] if one != orders[name]},
             places[_gap(name)],
         )
         for name in named
@@ -226,96 +230,13 @@ def _value(table: str, column: str, row: int) -> str:
     return f"{table}: {column} of row {row}"
 
 
-def _places(places: Mapping[str, int], table: str, row: int) -> dict[str, int]:
-    start, end = f"{table}: ", f" of row {row}"
-    return {
-        name[len(start) : -len(end)]: place
-        for name, place in places.items()
-        if name.startswith(start) and name.endswith(end)
-    }
+def _named(table: str, columns: Sequence[str], order: str) -> list[str]:
+    """All features of a table."""
+    values = [_value(table, name, row) for name in columns for row in (1, 2) if (name, row) != (order, 2)]
+    return [_rows(table), *values, _gap(table)]
 
 
-# what is asked for --------------------------------------------------------------------------------------------------
-
-
-def _parted(schema: Schema, tables: object) -> tuple[str | None, list[str]]:
-    """The person table, and the tables of events."""
-    if not isinstance(tables, (list, tuple)) or not tables:
-        raise UserError(f"tables must be a list of names, such as tables={list(schema.tables)!r}, not {shown(tables)}")
-    for name in tables:
-        if not isinstance(name, str) or name not in schema.tables:
-            raise UserError(f"there is no table {shown(name)}{did_you_mean(name, schema.tables)}")
-        if schema.table(name).unit.column is None:
-            raise UserError(f"table {name!r} has one row a person and no id that links it; leave it out of tables")
-    if len(set(tables)) != len(tables):
-        raise UserError("tables names a table twice; name each once")
-    single = [name for name in tables if schema.table(name).unit.max_rows == 1]
-    if len(single) > 1:
-        raise UserError(
-            f"tables {' and '.join(map(repr, single))} have one row a person each; name one of them, or synthesise "
-            "people with table=pets.people(…)"
-        )
-    named = [name for name in tables if name not in single]
-    if not named:
-        raise UserError(f"table {single[0]!r} has one row a person; write table={single[0]!r} instead of tables")
-    return (single[0] if single else None), named
-
-
-def _by_table(label: str, given: object, known: Sequence[str]) -> Mapping[str, Any]:
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise UserError(f"{label} of several tables are stated by table, such as {label}={{{known[0]!r}: …}}")
-    for name in given:
-        if name not in known:
-            raise UserError(f"{label} are stated for {shown(name)}, which is not in tables{did_you_mean(name, known)}")
-    return given
-
-
-def _order(schema: Schema, table: str, given: object, named: Sequence[str]) -> str:
-    """The column that orders a person's rows of one table."""
-    own = schema.table(table).columns
-    dated = [name for name, domain in own.items() if isinstance(domain, Calendar)]
-    if given is None or (isinstance(given, Mapping) and table not in given):
-        _by_table("order", given, named)
-        if len(dated) == 1:
-            return dated[0]
-        what = f"{len(dated)} columns of dates" if dated else "no column of dates"
-        like = dated[0] if dated else "visit_number"
-        raise UserError(
-            f"table {table!r} has {what}; say which orders a person's rows with order={{{table!r}: {like!r}}}"
-        )
-    if isinstance(given, str) and len(named) == 1:
-        given = {table: given}
-    name = _by_table("order", given, named)[table]
-    if not isinstance(name, str) or name not in own:
-        raise UserError(f"table {table!r} has no column {shown(name)}{did_you_mean(name, own)}")
-    if not isinstance(own[name], (Calendar, Numeric)):
-        raise UserError(f"rows are ordered by a date or a number, and {name!r} holds {own[name].describe()}")
-    return name
-
-
-def _most(schema: Schema, table: str, given: object, named: Sequence[str]) -> int:
-    kept = schema.table(table).unit.max_rows
-    some = given.get(table) if isinstance(given, Mapping) and _by_table("bound", given, named) else given
-    if some is None or isinstance(some, Mapping):
-        return min(MOST, kept)
-    return whole_between(f"bound of table {table!r}", some, 2, min(kept, MOST_ROWS))
-
-
-def _listed(schema: Schema, table: str, chosen: Mapping[str, Any], cuts: Mapping[str, Any]) -> list[str]:
-    """The columns of a table that are modelled or computed."""
-    fields = dict(schema.table(table).columns)
-    usual = [name for name, domain in fields.items() if _can(domain)]
-    if not usual and chosen.get(table) is None:
-        return []
-    return [one.name for one in cut(fields, table, usual, chosen.get(table), cuts.get(table))]
-
-
-def _can(domain: Domain) -> bool:
-    if isinstance(domain, (Identifier, Text)):
-        return False
-    return not (isinstance(domain, Category) and domain.lookup is not None)
+# features ----------------------------------------------------------------------------------------------------------
 
 
 def _features(
@@ -327,12 +248,12 @@ def _features(
     rows = _dated(table, home, order)
     first, second = rows.first(order, by=order), rows.first(order, by=order, nth=2)
     out: list[tuple[str, Feature, Any]] = [(_rows(table), rows.count(max=most), None)]
-    for name in dict.fromkeys((order, *listed)):
+    for name in listed:
         out.append((_value(table, name, 1), rows.first(name, by=order), bins.get(name)))
         if name != order:
             out.append((_value(table, name, 2), rows.first(name, by=order, nth=2), bins.get(name)))
     domain = home[order]
-    if isinstance(domain, Calendar):
+    if isinstance(domain, Date):
         span = (domain.hi - domain.lo).days + 1
         return [*out, (_gap(table), (second - first).days(0, span), [*(day for day in _DAYS if day < span), span])]
     assert isinstance(domain, Numeric)

@@ -72,7 +72,7 @@ def private_lives(
         raise
     except Exception as error:
         raise not_made(error, REUSED) from None
-    whole, told = tuple(sorted({*found.whole, *filled})), verdict(misfits, found.total)
+    whole, told = tuple(sorted({*found.whole, *filled})), verdict(misfits, found.total, "people")
     return Made(frames, tuple(found.releases), misfits, model, tuple(held), whole, told, rare)
 
 

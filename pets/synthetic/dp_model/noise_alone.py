@@ -98,27 +98,29 @@ class Verdict:
     level: str
 
 
-def verdict(misfits: Sequence[Misfit], rows: float) -> Verdict:
-    """Judged by the noise on the marginals and the noisy number of rows alone."""
+def verdict(misfits: Sequence[Misfit], rows: float, what: str = "rows") -> Verdict:
+    """Judged by the noise on the marginals and the noisy number of rows (or of ``what`` is counted) alone."""
     singles = [min(1.0, one.noise) for one in misfits if len(one.columns) == 1]
     pairs = [min(1.0, one.noise) for one in misfits if len(one.columns) == 2]
     single = sum(singles) / len(singles)
     if not pairs:
-        alone = f"noise alone puts about {_share(single)} of about {rows:,.0f} rows in the wrong place"
+        alone = f"noise alone puts about {_share(single)} of about {rows:,.0f} {what} in the wrong place"
         if single <= GOOD:
-            return Verdict(f"Enough rows for its one column: {alone}.", SINGLES)
-        return Verdict(f"NOT ENOUGH ROWS: {alone}; test programs with this table, and conclude nothing.", VALID)
+            return Verdict(f"Enough {what} for its one column: {alone}.", SINGLES)
+        return Verdict(
+            f"NOT ENOUGH {what.upper()}: {alone}; test programs with this table, and conclude nothing.", VALID
+        )
     pair = sum(pairs) / len(pairs)
     alone = (
-        f"of about {rows:,.0f} rows, noise alone puts about {_share(single)} in the wrong place of a column and about "
-        f"{_share(pair)} in the wrong place of a pair of columns"
+        f"of about {rows:,.0f} {what}, noise alone puts about {_share(single)} in the wrong place of a column and "
+        f"about {_share(pair)} in the wrong place of a pair of columns"
     )
     if max(single, pair) <= GOOD:
-        return Verdict(f"Enough rows: {alone}.", PAIRS)
+        return Verdict(f"Enough {what}: {alone}.", PAIRS)
     if single <= GOOD:
-        words = f"Enough rows for columns by themselves, NOT FOR PAIRS: {alone}; rely on no pair."
+        words = f"Enough {what} for columns by themselves, NOT FOR PAIRS: {alone}; rely on no pair."
         return Verdict(words, SINGLES)
-    return Verdict(f"NOT ENOUGH ROWS: {alone}; test programs with this table, and conclude nothing.", VALID)
+    return Verdict(f"NOT ENOUGH {what.upper()}: {alone}; test programs with this table, and conclude nothing.", VALID)
 
 
 def _share(share: float) -> str:

@@ -164,3 +164,56 @@ def test_a_table_is_left_with_the_service_and_fetched(stub: Stub, made: str) -> 
     assert pending.result().releases and stub.connect().fetch(pending.id, wait=False).state == "done"
     with pytest.raises(UserError, match="wait must be True or False"):
         connection.synthesise(**ASKED, wait=1)
+
+
+LINKED = pets.Schema(
+    {
+        "doses": pets.Table(
+            pets.Unit("id", max_rows=3),
+            {
+                "id": pets.Identifier(),
+                "number": pets.Integer(1, 3, nullable=False),
+                "drug": pets.Category(["a", "b"], nullable=False),
+            },
+            person_table="persons",
+        ),
+        "persons": pets.Table(
+            pets.Unit("id", max_rows=1),
+            {"id": pets.Identifier(), "sex": pets.Category(["f", "m"], nullable=False)},
+        ),
+    },
+    dataset="made-test",
+)
+
+
+def test_linked_tables_are_held_to_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pets.synthetic.dp_model.lives.STEPS", 30)
+    ids = [f"p{i}" for i in range(400)]
+    data = {
+        "persons": pd.DataFrame({"id": ids, "sex": ["f", "m"] * 200}),
+        "doses": pd.DataFrame({"id": ids * 2, "number": [1] * 400 + [2] * 400, "drug": ["a", "b", "b", "b"] * 200}),
+    }
+    custodian = pets.Custodian(LINKED, data, budget=pets.Budget(epsilon=99, delta=1e-6), progress=False)
+    stub = Stub(custodian.session(analyst="amina", project="stroke"), custodian.ledger.key.raw)
+    asked: Json = {"tables": ["doses", "persons"], "order": "number", "epsilon": 20, "progress": False}
+    made = stub.connect().synthesise(60, **asked)
+    assert made.table_name == "persons" and len(made.table) == 60 and set(made.frames) == {"doses", "persons"}
+    assert made.schema == LINKED and set(made.tables["doses"]["id"]) <= set(made.table["id"])
+    (answer,) = stub.jobs.values()
+    form = answer["synthetic"]
+    terms, key = stub.connect()._facts.terms, custodian.ledger.key
+    others: list[Json] = [
+        {"rows": 61},
+        {"tables": ["doses"]},
+        {"bound": 2},
+        {"seed": 1},
+        {"columns": {"doses": ["number"]}},
+    ]
+    for other in ({}, *others):
+        settings = {"rows": 60} | asked | other
+        wanted = request_of(terms, settings.pop("rows"), settings)
+        if not other:
+            assert synthetic(form, key, OWN, wanted).table_name == "persons"
+            continue
+        with pytest.raises(VerificationError, match="the answer to another question"):
+            synthetic(form, key, OWN, wanted)

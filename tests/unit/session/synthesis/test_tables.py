@@ -206,6 +206,8 @@ def test_the_checker_holds_its_tables_to_what_was_asked(world: World, made: Synt
     lies = [edited(form, path, moved) for path in leaves(form) if path[:3] == told][:12]
     lies.append(form | {"tables": {"people": form["tables"]["patients"]}})
     lies.append(form | {"tables": {name: form["tables"][name] for name in TABLES[1:]}})
+    fewer = {name: form["manifest"]["tables"][name] for name in TABLES[1:]}
+    lies.append(lies[-1] | {"manifest": form["manifest"] | {"tables": fewer}})
     for lie in lies:
         with pytest.raises(Refused):
             check(canonical(world.signed(lie, said_of(made))), world.key)  # type: ignore[arg-type]

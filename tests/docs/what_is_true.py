@@ -29,8 +29,9 @@ NOT_TRUE = (
     "follow the illness. Most specialties follow age and kind of admission.",
     "Tables of products rest on those of hospitals where they can: images of inpatients and emergencies are of their "
     "stays, intensive care is told alike in two tables, the two of a birth agree. What is drawn apart: courses of "
-    "chemotherapy and the hospital's own days of it, deaths of cancer and registrations, contacts of community and "
-    "mental health services and stays in hospital, and which hospital somebody goes to, which is another each time.",
+    "chemotherapy and the hospital's own days of it, a stroke in hospital and the practice's record of one, contacts "
+    "of community and mental health services and stays in hospital, and which hospital somebody goes to: another "
+    "each time.",
     "Complaint and diagnosis in the emergency department are not those of the admission that follows.",
     "Mothers and babies are people of one list: a child born in these years has a mother among the 250 who stand near "
     "in it, where one is left (seven in eight deliveries find their child, and the other way round), and her home, "

@@ -273,3 +273,41 @@ def test_wards_are_of_an_age_and_babies_are_born_there(world: Dummy) -> None:
     assert (apc[apc.EPITYPE == "3"].ADMISORC == "79").all() and not (apc[apc.ADMIMETH != "82"].ADMISORC == "79").any()
     assert (apc[apc.TRETSPEF == "430"].STARTAGE_CALC >= 65).all()
     assert not apc[apc.STARTAGE_CALC < 17].TRETSPEF.isin(["300", "430"]).any()
+
+
+def test_what_a_baby_has_fits_its_weight_and_its_days(world: Dummy, births: pd.DataFrame) -> None:
+    born = world["apc"][(world["apc"].EPITYPE == "3")]
+    codes = [column for column in born if column.startswith("DIAG_4_")]
+    both = born.merge(births, left_on="NEWNHSNO", right_on="person_id_baby_deid", suffixes=("", "_mother"))
+    light, early = both[codes].eq("P071").any(axis=1), both[codes].eq("P073").any(axis=1)
+    assert ((both.birthweight < 2500) == light).all() and 0.03 < light.mean() < 0.15
+    assert ((both.gestationlengthbirth < 259) == early).all() and early.sum() > 10
+    assert (born.ADMISORC == "79").all()
+
+
+def test_audits_know_what_practices_know(world: Dummy) -> None:
+    known = world["gdppr"][world["gdppr"].EPISODE_CONDITION == "F"]
+    ill = {code: known[code == known.CODE].groupby("NHS_NUMBER").DATE.min() for code in ("44054006", "38341003")}
+    strokes = world["ssnap"].assign(first=world["ssnap"].NHS_NUMBER.map(ill["38341003"]))
+    strokes = strokes[strokes.NHS_NUMBER.isin(set(world["gdppr"].NHS_NUMBER))]
+    before = strokes["first"] <= strokes.S1FIRSTARRIVALDATE
+    assert (strokes.S2COMHYPERTENSION[before] == "Y").mean() > 0.8
+    assert (strokes.S2COMHYPERTENSION[~before] == "N").mean() > 0.8 and before.sum() > 5
+    sugar = world["gdppr"][world["gdppr"].CODE == "999791000000106"]
+    since = sugar.NHS_NUMBER.map(ill["44054006"]) <= sugar.DATE
+    assert sugar[since].VALUE1_CONDITION.mean() > sugar[~since].VALUE1_CONDITION.mean() + 8 and since.mean() > 0.2
+
+
+def test_clinics_and_wards_are_of_an_age_and_a_sex(world: Dummy) -> None:
+    op, apc = world["op"], world["apc"]
+    assert (op[op.TRETSPEF.isin(["501", "502", "560"])].SEX == "2").all()
+    young = apc[apc.STARTAGE_CALC < 35].filter(like="DIAG_4_").stack()
+    assert young.isin(["I252", "Z966", "M819"]).mean() < 0.01
+    deaths = world["deaths"]
+    assert not deaths[deaths.DEC_AGEC < 30].S_UNDERLYING_COD_ICD10.isin(["C61X", "F03X", "J440"]).any()
+
+
+def test_illnesses_of_wear_are_not_of_the_young(world: Dummy) -> None:
+    planned = world["apc"][world["apc"].ADMIMETH.isin(["11", "12", "13"])]
+    worn = planned[planned.DIAG_4_01.isin(["H259", "M169", "M179", "N40X"])]
+    assert (worn.STARTAGE_CALC >= 45).all() and len(worn) > 300

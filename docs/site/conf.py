@@ -46,10 +46,22 @@ suppress_warnings = ["misc.highlighting_failure"]
 def _titles(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
     """The side bar lists pages, all on one level: it need not copy every heading of each for each, to leave them out.
 
-    Half of a build was that.
+    Half of a build was that. How many levels are copied stands with each page, which keeps its own contents.
     """
-    if toctree := context.get("toctree"):
-        context["toctree"] = lambda **given: toctree(**given | {"maxdepth": 1})
+    if not (toctree := context.get("toctree")):
+        return
+
+    def titles(**given: Any) -> Any:
+        kept = {name: dict(about) for name, about in app.env.metadata.items()}
+        try:
+            for name in app.env.all_docs:
+                app.env.metadata[name]["tocdepth"] = 1
+            return toctree(**given)
+        finally:
+            app.env.metadata.clear()
+            app.env.metadata.update(kept)
+
+    context["toctree"] = titles
 
 
 def setup(app: Any) -> None:

@@ -21,6 +21,7 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
+from pets.session.synthesis.engine import ruled
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings
 from pets.synthetic.synthetic_release import SyntheticRelease
@@ -55,6 +56,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
         return ask([(query, request.priced(share)) for query, share in questions])
 
     from pets.synthetic.dp_model.noise_alone import rare_note
+    from pets.synthetic.sdv.rules_kept import unkept
 
     made = request.made(measure)
     schema, workload = request.schema, request.workload
@@ -64,6 +66,8 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
     promise = wording.guarantee(made.releases[0].plan, roster, secure, at, False)
     more = tuple(dict.fromkeys(note for release in made.releases for note in release.notes))
     held = [workload.names(pair) for pair in made.held]
+    linked = () if request.histories is None else tuple(made.frames)  # whose rules are put right
+    rules = [rule for one in linked for rule in unkept(schema.table(one), made.frames[one], tried=True)]
     return SyntheticRelease(
         id=random_id(),
         frames=made.frames,
@@ -94,6 +98,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
             "below_noise": [[one.column, one.value] for one in made.rare],
             "seed": request.seed,
         }
+        | ({"rules": rules} if linked else {})
         | request.told,
         level=made.verdict.level,
         issued_at=now(),
@@ -106,6 +111,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
             request.shape,
             f"The model holds every column by itself and {len(held)} of {len(workload.pairs)} pairs; the others, and "
             "whatever takes three columns or more, follow only as far as these imply it.",
+            *ruled(rules),
             UNSIGNED,
             *more,
         ),

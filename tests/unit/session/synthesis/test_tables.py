@@ -292,6 +292,8 @@ def test_a_dummy_twin_and_sites_make_them_too() -> None:
         session = pets.Session(SCHEMA, own, budget=pets.Budget(epsilon=HIGH, delta=1e-6), progress=False)
         sites.append(Site(session, policy=SitePolicy.open(SCHEMA), name=f"s{place}"))
     many = Federation(sites, sites_per_person=1, progress=False)
-    wanted: dict[str, Any] = {"tables": ["tests"], "order": "number", "bound": 2, "progress": False}
-    made = many.synthesise(40, epsilon=HIGH / 2, secure="masked", **wanted)
-    assert list(made.tables) == ["tests"] and made.table["id"].nunique() == 40 and LIVES in made.notes
+    wanted: dict[str, Any] = {"tables": ["stays"], "columns": {"stays": ["ward", "score"]}, "bound": 2}
+    made = many.synthesise(40, epsilon=HIGH / 2, secure="masked", progress=False, **wanted)
+    assert list(made.tables) == ["stays"] and made.table["id"].nunique() == 40 and LIVES in made.notes
+    (rule,) = made.settings["rules"]
+    assert "drawn again: broken in 0.0%" in rule["kept"] and any(rule["kept"] in note for note in made.notes)

@@ -53,7 +53,6 @@ def dummy(
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
     pets dummy nhs --products gdppr,medicines --people 5000 --out exercises
     pets dummy nhs --fault hard --fault duplicated-episodes=0.02 --out exercises --key trainer/key.csv
-    pets dummy nhs --products fhir --format fhir --people 1000 --out resources
     pets dummy eye_clinic/ --people 1000 --out invented
     """
     from pets.query_model.condition import read_query

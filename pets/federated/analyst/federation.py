@@ -231,8 +231,7 @@ class Federation(FederatedBounds, FederatedFits, GridVerbs, OneSite):
             rows: to draw; left out, the noisy number of rows.
             secure: how each marginal's vectors are combined.
             settings: ``epsilon`` (needed), ``table``, ``tables``, ``order``, ``columns``, ``bins``, ``bound``,
-                ``cells``, ``seed``, ``progress``, as for :func:`pets.session.synthesis.synthesise.synthesise` with
-                ``method="dp"``.
+                ``cells``, ``seed``, ``progress``: :func:`pets.session.synthesis.synthesise.synthesise` has them.
 
         Raises:
             UserError: before anything is sent; nothing is spent.

@@ -33,6 +33,9 @@ PEOPLE = pets.Schema({
     "t": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "y": pets.Integer(0, 9)}, "people"),
     "people": ONE,
 })  # fmt: skip
+SEVERAL = pets.Schema({
+    "t": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "y": pets.Integer(0, 9)}),
+})  # fmt: skip
 ROWS = pd.DataFrame({"id": [f"p{at}" for at in range(40)], "x": [at % 10 for at in range(40)], "s": list("ab") * 20})
 STAYS = ROWS[["id"]].assign(y=1)
 BUDGET = pets.Budget(epsilon=100, delta=1e-6)
@@ -63,6 +66,10 @@ def draws(**more: Any) -> Any:
     return lambda: opened(policy=pets.Policy(allow_unbounded=True)).synthesise(
         10, **{"epsilon": 5, "progress": False} | more
     )
+
+
+def linked(**more: Any) -> Any:
+    return opened(STAYS, SEVERAL).quote_synthesis(epsilon=5, tables=["t"], order="y", **more)
 
 
 def keys(protection: Any) -> Any:
@@ -230,6 +237,13 @@ CASES = [
         "name the table, or use method='dp'",
         lambda: opened().quote_synthesis(10, "dp", epsilon=5, table=PERSONS),
     ),
+    Case(
+        lambda: opened().quote_synthesis(epsilon=5, order="x"),
+        "name them, as in tables=",
+        lambda: linked(),
+    ),
+    Case(lambda: linked(table="t"), "leave one of them out", lambda: linked()),
+    Case(lambda: linked(selection="aim"), "leave selection out", lambda: linked()),
     # whose a verb is
     Case(
         lambda: kept().release(Q, DP),

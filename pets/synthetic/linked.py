@@ -12,6 +12,7 @@ from pets.schema.domain import Category
 from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.manifest import manifest
+from pets.synthetic.dummy_data.packed import joined, packed, plain
 from pets.synthetic.dummy_data.people.judge import Judge
 from pets.synthetic.packs.declared import LINKS, Pack
 from pets.synthetic.packs.faults import chosen, plant
@@ -53,7 +54,7 @@ def linked(
     tables = gathered(pack, people, rows_of, judge, progress=progress)
     answers = None
     if planted:
-        tables, answers = plant(pack, tables, rows_of, planted)
+        tables, answers = plant(pack, {name: plain(table) for name, table in tables.items()}, rows_of, planted)
     told = manifest(
         dataset=pack.schema.dataset,
         schema=pack.schema.digest,
@@ -76,8 +77,6 @@ def gathered(pack: Pack, people: int, seed: int, judge: Judge | None, *, progres
 
     Raises :class:`pets.UserError` where nobody who was looked at meets a part of it.
     """
-    import pyarrow as pa
-
     asked = len(judge.asked) if judge is not None else 0
     most = max(people, LOOKED) if asked else people
     enough, meeting = max(1, min(people // 2, FEW)), [list[str]() for _ in range(asked)]
@@ -88,7 +87,7 @@ def gathered(pack: Pack, people: int, seed: int, judge: Judge | None, *, progres
             here = {table.name: render(table, block[table.name]) for table in pack.files}
             block.clear()  # (the next one needs its room)
             for name, table in here.items():
-                parts[name].append(table)
+                parts[name].append(packed(table))
             looked += here[pack.root].num_rows
             if judge is not None and asked:
                 order = here[pack.root].column(pack.person_of(pack.root)).to_pylist()
@@ -97,7 +96,7 @@ def gathered(pack: Pack, people: int, seed: int, judge: Judge | None, *, progres
             moved.update()
             if looked >= people and all(len(some) >= enough for some in meeting):
                 break
-    tables: dict[str, Any] = {name: pa.concat_tables(some) for name, some in parts.items()}
+    tables: dict[str, Any] = {name: joined(some) for name, some in parts.items()}
     if looked == people and all(len(some) >= enough for some in meeting):
         return tables
     if not all(meeting):
@@ -135,7 +134,7 @@ def twin(schema: Schema, people: int, seed: int, query: Query | None = None) -> 
     """
     pack = fitting(schema)
     tables = gathered(pack, people, seed, None if query is None else Judge(query, schema))
-    return {name: tables[name].select(list(_own(schema, name))) for name in schema.tables}
+    return {name: plain(tables[name].select(list(_own(schema, name)))) for name in schema.tables}
 
 
 def fitting(schema: Schema) -> Pack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pets.common import html_table
@@ -13,6 +12,7 @@ from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.files import Bundle, check_key, write, write_key
+from pets.synthetic.dummy_data.packed import Tables
 from pets.synthetic.quiz.fault_tasks import fault_quiz
 from pets.synthetic.quiz.quiz import Quiz
 
@@ -39,7 +39,7 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
     answers: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
+        object.__setattr__(self, "tables", Tables(self.tables))
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self.tables:
@@ -57,14 +57,18 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
     def __len__(self) -> int:
         return len(self.tables)
 
+    @property
+    def _held(self) -> Mapping[str, Any]:
+        """The tables as they lie in memory, their texts packed."""
+        assert isinstance(self.tables, Tables)
+        return self.tables.packed
+
     def __repr__(self) -> str:
-        held = ", ".join(f"{name} ({table.num_rows:,} rows)" for name, table in self.tables.items())
+        held = ", ".join(f"{name} ({table.num_rows:,} rows)" for name, table in self._held.items())
         return f"<Dummy, invented from {self.manifest['made_from']}: {held}>"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (name, f"{table.num_rows:,}", html_table.few(table.column_names)) for name, table in self.tables.items()
-        ]
+        rows = [(name, f"{table.num_rows:,}", html_table.few(table.column_names)) for name, table in self._held.items()]
         return html_table.block(
             html_table.sentence("DUMMY DATA: invented rows", alarm=True),
             html_table.table(
@@ -84,7 +88,7 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
         """
         if key is not None:
             check_key(self.answers, key, folder)
-        files = write(Bundle(self.schema, self.tables, self.manifest, self.dictionary), folder, format)
+        files = write(Bundle(self.schema, self._held, self.manifest, self.dictionary), folder, format)
         return files if key is None else [*files, write_key(self.answers, key)]
 
     def quiz(self) -> Quiz:

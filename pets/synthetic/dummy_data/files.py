@@ -20,13 +20,16 @@ from pets.schema.schema import Schema, Table
 from pets.synthetic.dummy_data import fhir
 from pets.synthetic.dummy_data.digest import rows_digest
 from pets.synthetic.dummy_data.manifest import MARK, MARKER
+from pets.synthetic.dummy_data.packed import Tables, plain
 
 MANIFEST, SCHEMA, DICTIONARY = "manifest.json", "schema.json", "data_dictionary.csv"
+GROUP = 2**20
+"""Rows of a group of a Parquet file."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What is written: Arrow tables, what is said about them, and the tables that go beside them."""
+    """What is written: Arrow tables (packed or plain), what is said about them, and the tables that go beside them."""
 
     schema: Schema
     tables: Mapping[str, Any]
@@ -179,7 +182,12 @@ def _parquet(dummy: Bundle, work: Path) -> None:
 
     told = {MARKER.encode(): canonical(dummy.manifest)}
     for name, table in dummy.tables.items():
-        pq.write_table(marked(table).replace_schema_metadata(told), work / f"{file_name(name)}.parquet")
+        whole = marked(table)
+        kind = plain(whole.slice(0, 0)).schema.with_metadata(told)
+        with pq.ParquetWriter(work / f"{file_name(name)}.parquet", kind) as file:
+            # a group of rows at a time: plain, a whole table may not fit in memory
+            for start in range(0, max(whole.num_rows, 1), GROUP):
+                file.write_table(plain(whole.slice(start, GROUP)).replace_schema_metadata(told), row_group_size=GROUP)
 
 
 def _duckdb(dummy: Bundle, work: Path) -> None:
@@ -198,7 +206,7 @@ def _duckdb(dummy: Bundle, work: Path) -> None:
 
 
 def _fhir(dummy: Bundle, work: Path) -> None:
-    for kind, lines in fhir.lines(dummy.tables):
+    for kind, lines in fhir.lines(Tables(dummy.tables)):
         with (work / f"{kind}.ndjson").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(lines)
 

@@ -90,7 +90,7 @@ def test_the_choice_of_rows_is_seeded_too() -> None:
     for name in ("one", "one", "two"):
         with SOURCES.seeded(name):
             made = Snapshot.make(schema, "t", {"t": rows}, progress=False).arrow()
-            kept.append(made.sort_by("person")["c0"].to_pylist())
+            kept.append(sorted(made["c0"].to_pylist()))  # (people's numbers may be other ones)
     assert kept[0] == kept[1] != kept[2]
 
 

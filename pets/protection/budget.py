@@ -248,6 +248,18 @@ def told_apart(more: float, less: float) -> tuple[str, str]:
     return texts
 
 
+def rounded_up(value: float) -> str:
+    """Four digits, never less than the value by more than its fifth: a cost is not made to look smaller.
+
+    >>> rounded_up(0.87881), rounded_up(0.5000001), rounded_up(3.0), rounded_up(0.0)
+    ('0.8789', '0.5', '3', '0')
+    """
+    if value <= 0:
+        return "0"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return f"{math.ceil(value / unit - 1e-3) * unit:.4g}"
+
+
 def pure_as_zcdp(units: int) -> int:
     """The ρ, in units rounded up, of a release that is ε-DP with ε in units: ρ = ε²/2 (Bun and Steinke, Prop. 1.4).
 

@@ -18,8 +18,7 @@ agg mean column clip where; agg variance column clip where step sample; agg std 
 agg covariance columns where sample; agg correlation columns where; agg histogram column edges where
 agg regression terms outcome weights levels where; agg survival time event edges bins where
 agg newton terms outcome where family at exposure weights fine; agg scores terms outcome where weights levels at norm
-agg quantile column q bins where
-agg gradient outcome inputs hidden norm at where
+agg quantile column q bins where; agg gradient outcome inputs hidden norm at where
 key column column label; key bins column label edges; key part column label part
 key period column label unit; filter compare column op value; filter isin column values; filter between column low high
 filter is_null column; filter startswith column prefix; filter and terms; filter or terms; filter not term

@@ -128,13 +128,15 @@ ALIKE = {
 def test_a_neighbours_answers_are_of_no_use(name: str) -> None:
     """Neither the answers of another student nor where they lie, such as in the last rows of a table."""
     known = load_lesson(name)
-    quizzes = [
-        quiz_of(known.of(own_secret(known, SECRET, who)), rows_of(known, SECRET, who), who) for who in ("s01", "s02")
-    ]
-    mine, theirs = (json.loads(quiz.to_file(answers=True))["tasks"] for quiz in quizzes)
+    mine, *others = (
+        quiz_of(known.of(own_secret(known, SECRET, who)), rows_of(known, SECRET, who), who)
+        for who in ("s01", "s02", "s03", "s04")
+    )
+    theirs = [json.loads(quiz.to_file(answers=True))["tasks"] for quiz in others]
+    # (a few students may have one small number by chance, four hardly)
     scores = {
-        one["name"]: quizzes[0].exactly(one["name"], frozenset(other["answer"]))
-        for one, other in zip(mine, theirs, strict=True)
+        one[0]["name"]: min(mine.exactly(one[0]["name"], frozenset(other["answer"])) for other in one)
+        for one in zip(*theirs, strict=True)
     }
     assert {task for task, score in scores.items() if score > 25} == ALIKE.get(name, set())
 
@@ -182,7 +184,7 @@ def test_the_attempts_that_are_marked_tell_less_than_where_the_rows_are() -> Non
     for task in known.tasks:
         fault = known.known[task.name][1]
         places = math.log2(math.comb(len(made[table[fault]]), many.count(fault)))
-        assert told < places - 5, (task.name, told, places)
+        assert told < places - 3, (task.name, told, places)  # (the least: a chance of 1 in 8)
 
 
 def test_no_texts_or_numbers_can_be_tried_out(made: Class) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pets.common.codec import Json
 from pets.ledger.publish.read_log import Asked, Dataset, Event, Published
 from pets.ledger.states import State
-from pets.protection.budget import Budget, Cost
+from pets.protection.budget import Budget, Cost, rounded_up
 from pets.query_model.traits import TRAITS
 
 _NAME = r"[\w.\-]+"
@@ -141,18 +141,6 @@ def epsilon(budget: Budget, cost: Cost) -> str:
     """
     value, delta = budget.describe(cost)
     return f"ε\u00a0=\u00a0{rounded_up(value)}" + (f" (δ\u00a0=\u00a0{small(delta)})" if delta and value else "")
-
-
-def rounded_up(value: float) -> str:
-    """Four digits, never less than the value by more than its fifth: a cost is not made to look smaller.
-
-    >>> rounded_up(0.87881), rounded_up(0.5000001), rounded_up(3.0), rounded_up(0.0)
-    ('0.8789', '0.5', '3', '0')
-    """
-    if value <= 0:
-        return "0"
-    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
-    return f"{math.ceil(value / unit - 1e-3) * unit:.4g}"
 
 
 def small(value: float) -> str:

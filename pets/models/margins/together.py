@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
-from pets.ledger.publish.wording import rounded_up
-from pets.protection.budget import Cost, described
+from pets.protection.budget import Cost, described, rounded_up
 from pets.release.release import Release
 
 

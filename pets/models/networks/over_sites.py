@@ -14,14 +14,13 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.errors import PetsError, UserError
-from pets.ledger.publish.wording import rounded_up
 from pets.models import saving
 from pets.models.glm.stepping import snapshots_of
 from pets.models.margins.together import together
 from pets.models.networks.classifying import Classifies
 from pets.plan.trained.descent import Descent, descended
 from pets.plan.trained.train_plan import TrainPlan, make_train_plan
-from pets.protection.budget import UNIT, Cost, described
+from pets.protection.budget import UNIT, Cost, described, rounded_up
 from pets.query_model.nodes.gradient import Gradient
 from pets.query_model.query import Query
 from pets.query_model.trained.network import Network

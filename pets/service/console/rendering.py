@@ -14,7 +14,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pets.errors import NotFoundError, shown
-from pets.ledger.publish.wording import rounded_up
+from pets.protection.budget import rounded_up
 
 FOLDER = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

@@ -43,6 +43,7 @@ FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"
 
 LONGER = {
     "asked.py": 160,
+    "kinds/made.py": 155,
     "check.py": 278,
     "log.py": 185,
     "loss.py": 160,

@@ -27,7 +27,7 @@ from pets.ledger.publish.page import Cover, page
 from pets.ledger.publish.read_log import published, read
 from pets.ledger.rebase import rebase
 from pets.ledger.states import State
-from pets.protection.budget import Budget, Cost
+from pets.protection.budget import Budget, Cost, rounded_up
 from tests.hosts import named
 from tests.sample_ledger import HOSTILE, Past, eventful
 
@@ -404,7 +404,7 @@ def test_a_cost_is_never_made_to_look_smaller() -> None:
     budget = Budget(10, 1e-6)
     for loss in (1, 10**6, 123_456_789, 999_999_999, 10**12):
         value = budget.describe(Cost("zcdp", loss))[0]
-        assert float(wording.rounded_up(value)) >= value * (1 - 1e-5)
+        assert float(rounded_up(value)) >= value * (1 - 1e-5)
 
 
 # the cover and the command ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.files import Bundle, check_key, write, write_key
-from pets.synthetic.dummy_data.packed import Tables
+from pets.synthetic.dummy_data.packed import Tables, as_held
 from pets.synthetic.quiz.fault_tasks import fault_quiz
 from pets.synthetic.quiz.quiz import Quiz
 
@@ -59,9 +59,7 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
 
     @property
     def _held(self) -> Mapping[str, Any]:
-        """The tables as they lie in memory, their texts packed."""
-        assert isinstance(self.tables, Tables)
-        return self.tables.packed
+        return as_held(self.tables)
 
     def __repr__(self) -> str:
         held = ", ".join(f"{name} ({table.num_rows:,} rows)" for name, table in self._held.items())

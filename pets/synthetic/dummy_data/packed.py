@@ -25,8 +25,7 @@ class Tables(Mapping[str, Any]):
     """
 
     def __init__(self, packed: Mapping[str, Any]) -> None:
-        held = packed.packed if isinstance(packed, Tables) else packed
-        self.packed: dict[str, Any] = dict(held)
+        self.packed: dict[str, Any] = dict(as_held(packed))
 
     def __getitem__(self, name: str) -> Any:
         return plain(self.packed[name])
@@ -39,6 +38,11 @@ class Tables(Mapping[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.packed
+
+
+def as_held(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables as they lie in memory: whoever reads a column at a time makes only that one plain."""
+    return tables.packed if isinstance(tables, Tables) else tables
 
 
 def packed(table: Any) -> Any:

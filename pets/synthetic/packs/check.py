@@ -17,6 +17,7 @@ from pets.errors import SchemaError, UserError
 from pets.schema.dates import Date
 from pets.schema.domain import Boolean, Domain
 from pets.schema.numeric import Integer, Real
+from pets.synthetic.dummy_data.packed import as_held, plain
 from pets.synthetic.packs.checkdigits import FORMS
 from pets.synthetic.packs.codelists import Calendar, CodeList
 from pets.synthetic.packs.declared import PERSON, Pack
@@ -69,7 +70,7 @@ class Tables:
     """A pack's tables as they are read, each column once."""
 
     def __init__(self, pack: Pack, tables: Mapping[str, Any]) -> None:
-        self.pack, self._tables = pack, tables
+        self.pack, self._tables = pack, as_held(tables)
         self._columns: dict[tuple[str, str], Values] = {}
         self._scopes: dict[str, _Checking] = {}
         self._found: dict[tuple[Any, ...], npt.NDArray[np.int64]] = {}
@@ -107,7 +108,7 @@ class Tables:
         self.rows(table)
         if column not in self._tables[table].column_names:
             raise UserError(f"table {table!r} has no column {column!r}; the pack's has")
-        array = self._tables[table].column(column).combine_chunks()
+        array = plain(self._tables[table].select([column])).column(column).combine_chunks()
         domain = self.pack.schema.table(table).columns[column]
         if pa.types.is_date(array.type):
             empty = np.asarray(array.is_null())

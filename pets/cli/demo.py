@@ -98,7 +98,8 @@ def run(data: str | None, schema: str | None, query: str | None, epsilon: float,
     yield _wrapped(str(case.query.explain(case.schema, protection)).rpartition("\n\n")[0])
     with _own_ledger(out), custodian_warned():
         # invented rows may be kept ready, and then the same question has the same answer; real ones stay where they are
-        ready = out / "ready" if data is None else None
+        # (a newer pets may invent other tables: what an older one kept is left alone)
+        ready = out / f"ready-{case.schema.digest[:12]}" if data is None else None
         session = Session(case.schema, case.data, budget=budget, ledger=out / "ledger.db", snapshots=ready)
     if data is not None:  # whoever has the data may hear how they were read
         for remark in session.report(case.query.table).remarks():

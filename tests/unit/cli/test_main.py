@@ -239,6 +239,15 @@ def test_snapshots(pets_) -> None:
     assert pets_("profile", *schema("--snapshots", "ready")).code == 0
 
 
+def test_a_demo_leaves_alone_what_an_older_one_kept(pets_, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A newer pets may invent other tables than those that lie in the demonstration's folder."""
+    (tmp_path / "linked.yaml").write_text(LINKED, "utf-8")
+    (tmp_path / "apc.csv").write_text("id,day\n1,1\n2,1\n", "utf-8")
+    old = ["snapshot", "--schema", str(tmp_path / "linked.yaml"), "--data", f"apc={tmp_path}/apc.csv"]
+    assert pets_(*old, "--out", str(tmp_path / "demo" / "ready")).code == 0
+    assert pets_("demo", "--out", str(tmp_path / "demo")).code == 0
+
+
 LINKED = """
 dataset: linked
 tables:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pets.common import html_table
 from pets.common.arguments import plain_arguments, plain_fields
-from pets.common.codec import Json, digest, whole
+from pets.common.codec import Json, digest
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model import written
@@ -25,6 +25,7 @@ from pets.query_model.features import Feature, Keyed
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
 from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.nodes.derived import Derived, derived_from_json
+from pets.query_model.nodes.feature_bounds import counted
 from pets.query_model.nodes.names import derived_columns, distinct, few
 from pets.query_model.people import People
 from pets.query_model.traits import TRAITS
@@ -320,13 +321,7 @@ def _pairs(part: str, pairs: Any) -> tuple[tuple[Any, Any], ...]:
 
 
 def _bound(label: str, value: object) -> int:
-    try:
-        found = whole(value)
-    except ValueError:
-        found = 0
-    if not 1 <= found <= MAX_BOUND:
-        raise QueryError(f"bound({label}=…) must be a whole number from 1 to {MAX_BOUND:,}, not {shown(value)}")
-    return found
+    return counted(f"bound({label}=…)", value, MAX_BOUND)
 
 
 def _named(pair: object) -> tuple[str, Aggregate]:

@@ -34,23 +34,22 @@ def days_between(what: str, low: object, high: object, *, open_ends: bool = Fals
 
 def most_of(label: str, value: object) -> int:
     """The most of something that counts."""
-    try:
-        found = whole(value)
-    except ValueError:
-        found = 0
-    if not 1 <= found <= 1_000_000:
-        raise QueryError(f"{label} must be a whole number from 1 to 1,000,000, not {shown(value)}")
-    return found
+    return counted(label, value, 1_000_000)
 
 
 def nth_of(how: str, value: object) -> int:
     """Which row in its order is read, 1 for the first (of ``last``: the one at the end)."""
+    return counted(f"{how}(nth=…)", value, MAX_NTH)
+
+
+def counted(label: str, value: object, most: int) -> int:
+    """A whole number from 1 to the most; raises :class:`QueryError` for anything else."""
     try:
         found = whole(value)
     except ValueError:
         found = 0
-    if not 1 <= found <= MAX_NTH:
-        raise QueryError(f"{how}(nth=…) must be a whole number from 1 to {MAX_NTH}, not {shown(value)}")
+    if not 1 <= found <= most:
+        raise QueryError(f"{label} must be a whole number from 1 to {most:,}, not {shown(value)}")
     return found
 
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.plan.computed.intervals import grid_of
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain, Identifier
 from pets.schema.schema import Schema
@@ -170,17 +169,8 @@ class Drawn:
     def _order(self, table: EventTable) -> Domain:
         return self.wanted.schema.table(table.name).columns[table.order]
 
-    def _day(self, table: EventTable) -> tuple[int, int]:
-        """Codes of one unit of the gap, a day where dates are ordered, and how many of a day go before the first."""
-        domain = self._order(table)
-        grid = grid_of(domain)
-        if not isinstance(domain, Calendar) or grid is None:
-            return 1, 0
-        day = int(1 / grid.spacing)
-        return day, int(grid.low * day) % day
-
     def _bins(self, table: EventTable) -> tuple[Ints, Ints]:
-        """The least and the greatest of each slot of the gap, in its units."""
+        """The least and the greatest of each slot of the gap, in codes (of dates: days)."""
         column = self.columns[table.gap]
         shift = 0 if isinstance(self._order(table), Calendar) else column.domain.cells // 2
         ends = column.ends
@@ -189,20 +179,16 @@ class Drawn:
     def _reached(self, table: EventTable, room: Ints) -> Mask:
         """Which gaps lead to a place that the column has, by how many codes are left after the row before."""
         low = self._bins(table)[0]
-        mask = low[None, :] * self._day(table)[0] <= room[:, None]
+        mask = low[None, :] <= room[:, None]
         mask[:, -1] = False  # (no value: there is a next row)
         return mask
 
     def _after(self, table: EventTable, before: Ints, gaps: Ints) -> Ints:
         """The code of the next row in the column that orders rows."""
-        (width, begun), last = self._day(table), self._order(table).cells - 1
         low, high = (ends[gaps] for ends in self._bins(table))
-        high = np.minimum(high, (last - before) // width)
-        units = low + (self.random.random(len(gaps)) * (np.maximum(high - low, 0) + 1)).astype(np.int64)
-        # some time on that day, and not before the row before
-        day = ((before + begun) // width + units) * width - begun
-        start = np.where(units == 0, before, day)
-        found = start + (self.random.random(len(gaps)) * (day + width - start)).astype(np.int64)
+        last = self._order(table).cells - 1
+        high = np.minimum(high, last - before)
+        found = before + low + (self.random.random(len(gaps)) * (np.maximum(high - low, 0) + 1)).astype(np.int64)
         return np.asarray(np.minimum(found, last), dtype=np.int64)
 
 
